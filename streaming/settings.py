@@ -1,0 +1,366 @@
+"""The one settings object: where values come from, what they mean, and what is a valid combination.
+
+What belongs here: every value a user may set, with its environment name, default and meaning. What does
+not: constants of a venue (`streaming.exchanges.<venue>`), of Kafka topics (`streaming.topics`) or of the
+local stack's memory sizes (`infra.local`).
+
+Values come from the environment, then from one TOML file (`CRYPTO_CONFIG`, default
+`crypto-platform.toml` in the working directory, keys are the environment names), then the defaults here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from streaming import topics
+from streaming.errors import SettingsError
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Every port of the local stack on 127.0.0.1, moved together by `CRYPTO_PORT_OFFSET`."""
+
+    offset: int = 0
+
+    @property
+    def kafka(self) -> tuple[int, int, int]:
+        """Client listeners of the brokers."""
+        return (9092 + self.offset, 9093 + self.offset, 9094 + self.offset)
+
+    @property
+    def kafka_controllers(self) -> tuple[int, int, int]:
+        """KRaft controller listeners."""
+        return (19091 + self.offset, 19092 + self.offset, 19093 + self.offset)
+
+    @property
+    def flink_rest(self) -> int:
+        return 8081 + self.offset
+
+    @property
+    def flink_rpc(self) -> int:
+        return 6123 + self.offset
+
+    @property
+    def flink_blob(self) -> int:
+        return 6124 + self.offset
+
+    @property
+    def dagster(self) -> int:
+        return 3000 + self.offset
+
+    @property
+    def dagster_code(self) -> int:
+        return 4000 + self.offset
+
+    @property
+    def dashboard(self) -> int:
+        return 8000 + self.offset
+
+    @property
+    def emulator(self) -> int:
+        return 8085 + self.offset
+
+    @property
+    def simulator(self) -> int:
+        return 8765 + self.offset
+
+    @property
+    def metrics_producer(self) -> int:
+        return 9100 + self.offset
+
+    @property
+    def metrics_loader(self) -> int:
+        return 9101 + self.offset
+
+    @property
+    def metrics_flink(self) -> tuple[int, int, int]:
+        """Prometheus reporters of the JobManager and the two TaskManagers."""
+        return (9110 + self.offset, 9111 + self.offset, 9112 + self.offset)
+
+
+def _env(name: str, default: Any = ..., **extra: Any) -> Any:
+    return Field(default, validation_alias=AliasChoices(name), **extra)
+
+
+class Settings(BaseModel):
+    """All settings. Build it with `load()`; it is immutable and safe to print (secrets are masked)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=False)
+
+    home: Path = _env(
+        "CRYPTO_HOME",
+        Path(".local"),
+        description="Folder for everything the platform writes: data, logs, jars",
+    )
+    port_offset: Annotated[int, Field(ge=0, le=30000)] = _env(
+        "CRYPTO_PORT_OFFSET",
+        0,
+        description="Added to every local port, so that two stacks can run side by side",
+    )
+    source: Literal["auto", "okx", "sim"] = _env(
+        "CRYPTO_SOURCE",
+        "auto",
+        description="Where data comes from: the exchange, the simulated exchange, or whichever answers",
+    )
+    pairs: str = _env(
+        "CRYPTO_PAIRS",
+        ",".join(topics.SEED_PARTITIONS),
+        description="Pairs, separated by commas. One outside the first five names its partition: DOGE-USDT:5",
+    )
+    okx_ws_url: str = _env(
+        "CRYPTO_OKX_WS_URL",
+        "wss://ws.okx.com/ws/v5",
+        description="Base of OKX's WebSocket addresses, without /public or /business",
+    )
+    okx_rest_url: str = _env(
+        "CRYPTO_OKX_REST_URL", "https://www.okx.com", description="Base of OKX's REST addresses"
+    )
+    sim_mode: Literal["generate", "replay"] = _env(
+        "CRYPTO_SIM_MODE",
+        "generate",
+        description="Simulated exchange: seeded generator or replay of a recording",
+    )
+    sim_seed: int = _env("CRYPTO_SIM_SEED", 7, description="Seed of the generator; same seed, same market")
+    sim_trades_per_second: Annotated[float, Field(ge=5, le=20000)] = _env(
+        "CRYPTO_SIM_TRADES_PER_SECOND", 75.0, description="Trades a second of the generator, over all pairs"
+    )
+    sim_tickers_per_second: Annotated[float, Field(ge=0, le=50)] = _env(
+        "CRYPTO_SIM_TICKERS_PER_SECOND", 10.0, description="Most ticker pushes a second and pair (OKX: 10)"
+    )
+    sim_recording: Path | None = _env(
+        "CRYPTO_SIM_RECORDING", None, description="Folder with the Parquet files to replay"
+    )
+    sim_speed: Annotated[float, Field(gt=0, le=10000)] = _env(
+        "CRYPTO_SIM_SPEED", 1.0, description="Pace of a replay: 1 is the original, 10 is ten times faster"
+    )
+    producer_id: str = _env(
+        "CRYPTO_PRODUCER_ID", "producer-1", description="Name of this producer in its records"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = _env(
+        "CRYPTO_LOG_LEVEL", "info", description="Least severe level that is logged"
+    )
+    loader_batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = _env(
+        "CRYPTO_LOADER_BATCH_ROWS", 5000, description="Rows after which the loader writes a batch"
+    )
+    loader_batch_ms: Annotated[int, Field(ge=1, le=600_000)] = _env(
+        "CRYPTO_LOADER_BATCH_MS", 200, description="Milliseconds after which the loader writes what it has"
+    )
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = _env(
+        "CRYPTO_METRICS_PORT",
+        None,
+        description="Port of this process's /metrics; set by the stack, 0 switches it off",
+    )
+
+    kafka_bootstrap_servers: str | None = _env(
+        "KAFKA_BOOTSTRAP_SERVERS",
+        None,
+        description="Brokers, host:port separated by commas; unset: the local ones",
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = _env(
+        "KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", description="How clients talk to the brokers"
+    )
+    kafka_sasl_mechanism: str | None = _env("KAFKA_SASL_MECHANISM", None, description="e.g. SCRAM-SHA-512")
+    kafka_sasl_username: str | None = _env("KAFKA_SASL_USERNAME", None, description="SASL user")
+    kafka_sasl_password: SecretStr | None = _env("KAFKA_SASL_PASSWORD", None, description="SASL password")
+    kafka_ssl_ca_location: Path | None = _env(
+        "KAFKA_SSL_CA_LOCATION", None, description="PEM file of the brokers' CA"
+    )
+
+    flink_rest_url: str | None = _env(
+        "FLINK_REST_URL", None, description="Flink's REST address; unset: the local one"
+    )
+
+    snowflake_account: str | None = _env(
+        "SNOWFLAKE_ACCOUNT", None, description="Account identifier; unset: the embedded emulator"
+    )
+    snowflake_user: str = _env("SNOWFLAKE_USER", "CRYPTO_PLATFORM", description="User")
+    snowflake_password: SecretStr | None = _env(
+        "SNOWFLAKE_PASSWORD", None, description="Password, if no key is used"
+    )
+    snowflake_private_key_path: Path | None = _env(
+        "SNOWFLAKE_PRIVATE_KEY_PATH", None, description="PEM file of the user's private key"
+    )
+    snowflake_private_key_passphrase: SecretStr | None = _env(
+        "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE", None, description="Passphrase of that key"
+    )
+    snowflake_role: str | None = _env("SNOWFLAKE_ROLE", None, description="Role")
+    snowflake_warehouse: str | None = _env("SNOWFLAKE_WAREHOUSE", None, description="Warehouse")
+    snowflake_database: str = _env("SNOWFLAKE_DATABASE", "CRYPTO", description="Database of all schemas")
+
+    @field_validator("pairs")
+    @classmethod
+    def _pairs_are_well_formed(cls, value: str) -> str:
+        topics.assign_partitions(parse_pairs(value))
+        return value
+
+    @property
+    def ports(self) -> Ports:
+        return Ports(self.port_offset)
+
+    @property
+    def partitions(self) -> dict[str, int]:
+        """The partition of each configured pair, in the order they were named."""
+        return topics.assign_partitions(parse_pairs(self.pairs))
+
+    @property
+    def uses_local_kafka(self) -> bool:
+        return self.kafka_bootstrap_servers is None
+
+    @property
+    def uses_local_flink(self) -> bool:
+        return self.flink_rest_url is None
+
+    @property
+    def uses_emulator(self) -> bool:
+        return self.snowflake_account is None
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return self.kafka_bootstrap_servers or ",".join(f"{LOOPBACK}:{port}" for port in self.ports.kafka)
+
+    @property
+    def flink_url(self) -> str:
+        return (self.flink_rest_url or f"http://{LOOPBACK}:{self.ports.flink_rest}").rstrip("/")
+
+    @property
+    def log_folder(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def simulator_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.ports.simulator}"
+
+    def kafka_client_config(self) -> dict[str, str | int]:
+        """The librdkafka properties that every client of ours shares: address and security."""
+        config: dict[str, str | int] = {
+            "bootstrap.servers": self.bootstrap_servers,
+            "security.protocol": self.kafka_security_protocol,
+        }
+        if self.kafka_sasl_mechanism:
+            config["sasl.mechanism"] = self.kafka_sasl_mechanism
+        if self.kafka_sasl_username:
+            config["sasl.username"] = self.kafka_sasl_username
+        if self.kafka_sasl_password:
+            config["sasl.password"] = self.kafka_sasl_password.get_secret_value()
+        if self.kafka_ssl_ca_location:
+            config["ssl.ca.location"] = str(self.kafka_ssl_ca_location)
+        return config
+
+    def printable(self) -> dict[str, str]:
+        """Every setting by its environment name, secrets masked."""
+        names = environment_names()
+        return {names[field]: str(value) for field, value in self if value is not None}
+
+
+def parse_pairs(text: str) -> list[tuple[str, int | None]]:
+    """Split `BTC-USDT,DOGE-USDT:5` into pairs and the partitions they name.
+
+    Raises:
+        SettingsError: an entry is not BASE-QUOTE or BASE-QUOTE:partition.
+    """
+    result: list[tuple[str, int | None]] = []
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        pair, _, partition = entry.partition(":")
+        base, dash, quote = pair.partition("-")
+        well_formed = dash and base.isalnum() and quote.isalnum() and pair == pair.upper() and pair.isascii()
+        if not well_formed or (partition and not partition.isdecimal()):
+            raise SettingsError(
+                f"CRYPTO_PAIRS has {entry!r}, which is not a pair.", "Write BASE-QUOTE, for example BTC-USDT."
+            )
+        result.append((pair, int(partition) if partition else None))
+    if not result:
+        raise SettingsError("CRYPTO_PAIRS is empty.", "Name at least one pair, for example BTC-USDT.")
+    return result
+
+
+def environment_names() -> dict[str, str]:
+    """The environment name of each field."""
+    names: dict[str, str] = {}
+    for field, info in Settings.model_fields.items():
+        alias = info.validation_alias
+        assert isinstance(alias, AliasChoices)
+        names[field] = str(alias.choices[0])
+    return names
+
+
+def _config_file(environment: dict[str, str]) -> dict[str, Any]:
+    named = environment.get("CRYPTO_CONFIG")
+    path = Path(named or "crypto-platform.toml")
+    if not path.exists():
+        if named:
+            raise SettingsError(
+                f"CRYPTO_CONFIG names {path}, which does not exist.", "Create it or unset the variable."
+            )
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(
+            f"The configuration file {path} cannot be read: {error}.", "Correct it."
+        ) from error
+
+
+def load(environment: dict[str, str] | None = None, **overrides: Any) -> Settings:
+    """The settings from the environment, the TOML file and `overrides` (by field name).
+
+    Raises:
+        SettingsError: the first malformed, unknown or contradictory setting, by its name, with the remedy.
+    """
+    environment = dict(os.environ) if environment is None else environment
+    names = environment_names()
+    known = set(names.values())
+    merged: dict[str, Any] = _config_file(environment)
+    merged |= {k: v for k, v in environment.items() if k in known and v != ""}
+    given = [k for k in environment if k.startswith("CRYPTO_") and k not in known | {"CRYPTO_CONFIG"}]
+    given += [k for k in merged if k not in known]
+    for name in sorted(given):
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean {near[0]}?" if near else "`crypto-platform settings` lists them all."
+        raise SettingsError(f"There is no setting {name}.", hint)
+    merged |= {names[field]: value for field, value in overrides.items()}
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        shown = "" if "PASS" in name else f" (it is {first['input']!r})"
+        raise SettingsError(f"{name} is not valid{shown}: {first['msg']}.", "Correct or unset it.") from None
+    _refuse_contradictions(settings)
+    return settings
+
+
+def _refuse_contradictions(settings: Settings) -> None:
+    for name, url, schemes in (
+        ("CRYPTO_OKX_WS_URL", settings.okx_ws_url, ("ws://", "wss://")),
+        ("CRYPTO_OKX_REST_URL", settings.okx_rest_url, ("http://", "https://")),
+        ("FLINK_REST_URL", settings.flink_url, ("http://", "https://")),
+    ):
+        if not url.startswith(schemes) or len(url.split("://", 1)[1]) == 0:
+            raise SettingsError(
+                f"{name} is {url!r}.", f"It must start with {' or '.join(schemes)} and name a host."
+            )
+    if settings.sim_mode == "replay" and settings.sim_recording is None:
+        raise SettingsError(
+            "CRYPTO_SIM_MODE is replay, but CRYPTO_SIM_RECORDING is not set.", "Name the folder."
+        )
+    if settings.snowflake_account and not (
+        settings.snowflake_password or settings.snowflake_private_key_path
+    ):
+        raise SettingsError(
+            "SNOWFLAKE_ACCOUNT is set, but neither SNOWFLAKE_PRIVATE_KEY_PATH nor SNOWFLAKE_PASSWORD.",
+            "Set a key (recommended) or a password, or unset the account to use the emulator.",
+        )
+    if settings.kafka_security_protocol.startswith("SASL") and not settings.kafka_sasl_mechanism:
+        raise SettingsError(
+            f"KAFKA_SECURITY_PROTOCOL is {settings.kafka_security_protocol} without KAFKA_SASL_MECHANISM.",
+            "Set it, for example to SCRAM-SHA-512.",
+        )
