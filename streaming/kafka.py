@@ -7,6 +7,7 @@ What belongs here: how every part of ours talks to the brokers. What does not: w
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import Future
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
@@ -79,7 +80,7 @@ def create_topics(settings: Settings) -> list[str]:
         for spec in specs
         if spec.name in metadata.topics and len(metadata.topics[spec.name].partitions) < spec.partitions
     ]
-    futures = {}
+    futures: dict[str, Future[None]] = {}
     if missing:
         futures |= client.create_topics(
             [
