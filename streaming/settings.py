@@ -82,6 +82,10 @@ class Ports:
         return 9101 + self.offset
 
     @property
+    def metrics_flink_jobs(self) -> int:
+        return 9102 + self.offset
+
+    @property
     def metrics_flink(self) -> tuple[int, int, int]:
         """Prometheus reporters of the JobManager and the two TaskManagers."""
         return (9110 + self.offset, 9111 + self.offset, 9112 + self.offset)
