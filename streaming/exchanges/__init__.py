@@ -1,0 +1,31 @@
+"""Exchanges, one folder a venue: the protocol of each, without any input or output.
+
+What belongs here: what a venue says and means. What does not: sockets, threads, timers, back-off and Kafka
+(`streaming.producer` owns them, the same for every venue).
+
+How to add a venue
+------------------
+Make a folder with the venue's name and five small modules; `okx` is the model.
+
+`specification`
+    Addresses' paths, limits, intervals and error codes as constants, each with the page it comes from.
+`messages`
+    The wire types as msgspec structs, and pure functions from one wire row to a `TradeEvent` or
+    `TickerEvent`. Prices and sizes stay the exchange's text and go through `streaming.records`; an empty
+    value is None, never zero; `side` is the taker's; a time is the exchange's own, in microseconds. A row
+    that breaks the contract raises `RecordError`.
+`instruments`
+    Pair ↔ symbol, and the list of instruments from the venue's answer.
+`rest`
+    A `TradeHistory` that pages backwards through the venue's own history, and the small requests of the
+    start-up check. If a venue cannot be asked for old trades, `covered` simply stays false until the page
+    limit, and the gap ends as unrecoverable.
+`session`
+    The protocol machine (`streaming.exchanges.session.Session`): frames and clock ticks in, events and
+    commands out. No socket, no clock, no logging, no randomness, so that every rule can be replayed and
+    fuzzed.
+
+Then a `venue` module ties them together (`streaming.exchanges.venue.Venue`), one line in `registry` names
+it, and two settings hold its addresses. Test the session with literal frames from the venue's pages
+(`tests/unit/exchanges`), every bad frame must come back as a `BadFrame`, and no frame may raise.
+"""

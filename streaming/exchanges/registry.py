@@ -1,0 +1,26 @@
+"""The venues by name.
+
+What belongs here: the list. What does not: which venue a process reads (`streaming.producer.source`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from streaming.errors import SettingsError
+from streaming.exchanges.okx.venue import OKX
+from streaming.exchanges.venue import Venue
+
+VENUES: Final[dict[str, Venue]] = {OKX.name: OKX}
+
+
+def venue(name: str) -> Venue:
+    """The venue called `name`, in any case.
+
+    Raises:
+        SettingsError: there is no such venue.
+    """
+    found = VENUES.get(name.upper())
+    if found is None:
+        raise SettingsError(f"There is no exchange {name!r}.", f"Known are: {', '.join(sorted(VENUES))}.")
+    return found
