@@ -1,0 +1,53 @@
+# `make help` lists the targets. Everything is written to .venv and $(CRYPTO_HOME) (default .local).
+.DEFAULT_GOAL := help
+.PHONY: help setup up down purge status test lint unit integration lock
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+BIN := .venv/bin
+LOCKS := requirements-bootstrap.lock requirements.lock
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+setup: .venv/.ready ## create .venv with the hash-locked requirements
+
+.venv/.ready: $(LOCKS) pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 12) else f"Python 3.11 or 3.12 is needed, {sys.executable} is {v[0]}.{v[1]}: run make PYTHON=/path/to/python3.11")'
+	@echo "Installing the locked requirements into .venv …"
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements-bootstrap.lock
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes $(LOCKS)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+up: setup ## start the whole platform, wait until it is healthy, say where to look
+	@$(BIN)/crypto-platform up --detach
+
+down: setup ## stop it and keep the data
+	@$(BIN)/crypto-platform down
+
+purge: setup ## stop it and delete its data (asks first)
+	@$(BIN)/crypto-platform purge
+
+status: setup ## services, lag, checkpoints, gaps, age of the last tick
+	@$(BIN)/crypto-platform status
+
+test: setup lint unit integration ## everything: lint, types, unit tests, tests on real Kafka, Flink and emulator
+
+lint: setup ## style, imports, types, Dagster's own validation
+	$(BIN)/ruff check --output-format concise .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/dg check defs
+	$(BIN)/dagster definitions validate -w workspace.yaml
+
+unit: setup ## tests that need no service
+	$(BIN)/pytest -q tests/unit
+
+integration: setup ## tests on real Kafka, real Flink and the Snowflake emulator
+	$(BIN)/pytest -q tests/integration
+
+lock: setup ## resolve the Python and Java locks anew
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements-bootstrap.in -o requirements-bootstrap.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements.in -o requirements.lock
+	$(BIN)/python -m infra.local.jars lock $$(mktemp -d)

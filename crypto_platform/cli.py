@@ -1,0 +1,306 @@
+"""The `crypto-platform` command.
+
+What belongs here: arguments, exit codes, and which function answers. What does not: the work itself and how
+results look (`crypto_platform.terminal`).
+
+Exit codes: 0 done and healthy or clean; 1 degraded, not clean, or a part failed; 2 a setting, port, disk or
+argument is wrong; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from streaming import settings as settings_module
+from streaming.errors import PlatformError, SettingsError
+from streaming.settings import Settings
+
+app = typer.Typer(
+    help="Run, watch and audit the real-time crypto market data platform.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+
+def main() -> None:
+    """Entry point: a typed error becomes one line and its exit code."""
+    try:
+        app()
+    except PlatformError as error:
+        from crypto_platform import terminal
+
+        terminal.show_error(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _state_file(settings: Settings) -> Path:
+    return settings.home.absolute() / "run" / "stack.json"
+
+
+def _running_settings() -> Settings:
+    """The settings with the source that the running stack was started with."""
+    settings = settings_module.load()
+    path = _state_file(settings)
+    if path.exists():
+        state = json.loads(path.read_text(encoding="utf-8"))
+        return settings.model_copy(update={"source": state["source"], "pairs": state["pairs"]})
+    return settings.model_copy(update={"source": "sim"}) if settings.source == "auto" else settings
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, default=str))
+
+
+@app.command()
+def up(
+    source: Annotated[
+        Literal["auto", "okx", "sim"] | None,
+        typer.Option(help="Where data comes from; default CRYPTO_SOURCE."),
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return when all is ready; stop with `down`.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Start everything, wait until it is healthy, and say where to look.
+
+    Without --detach it stays in the foreground: Ctrl-C stops everything. A second `up` shows what runs.
+    """
+    from streaming.producer.preflight import probe
+
+    from crypto_platform import source as source_module
+    from crypto_platform import status, terminal
+    from infra.local import preflight
+    from infra.local.stack import Stack
+
+    say: Callable[[str], None] = (lambda text: None) if as_json else terminal.out.print
+    settings = settings_module.load(**({"source": source} if source else {}))
+    running = Stack(_running_settings())
+    if running.is_running():
+        if as_json:
+            _print_json(status.read(running).to_json())
+        else:
+            terminal.end_card(running.settings, running.home, None)
+        return
+    preflight.require_writable(settings.home)
+    settings = source_module.decide(settings, probe, lambda line: terminal.err.print(line))
+    stack = Stack(settings)
+    with _terminate_as_interrupt():
+        say(f"Starting the platform in {stack.home} …")
+        quiet = as_json
+        seconds = stack.up(
+            (lambda p: None) if quiet else terminal.show_progress, None if quiet else terminal.show_download
+        )
+        _remember(settings)
+        if as_json:
+            _print_json({"seconds": round(seconds, 1), **status.read(stack).to_json()})
+        else:
+            terminal.end_card(settings, stack.home, seconds)
+        if not detach:
+            say("Ctrl-C stops everything.")
+            try:
+                threading.Event().wait()
+            except KeyboardInterrupt:
+                say("\nStopping …")
+                _stop(stack, quiet)
+
+
+def _remember(settings: Settings) -> None:
+    path = _state_file(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        json.dumps(
+            {"source": settings.source, "pairs": settings.pairs, "started_at": datetime.now(UTC).isoformat()}
+        ),
+        encoding="utf-8",
+    )
+
+
+class _terminate_as_interrupt:
+    """Within it, SIGTERM and SIGHUP end the command the way Ctrl-C does: with everything stopped."""
+
+    def __enter__(self) -> None:
+        def interrupt(signum: int, frame: object) -> None:
+            raise KeyboardInterrupt
+
+        self._previous = {s: signal.signal(s, interrupt) for s in (signal.SIGTERM, signal.SIGHUP)}
+
+    def __exit__(self, *exc: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+
+def _stop(stack: Any, quiet: bool) -> list[int]:
+    from crypto_platform import terminal
+
+    orphans: list[int] = stack.down((lambda p: None) if quiet else terminal.show_stopped)
+    _state_file(stack.settings).unlink(missing_ok=True)
+    return orphans
+
+
+@app.command()
+def down(as_json: Json = False) -> None:
+    """Stop everything and keep the data; also removes what a killed supervisor left behind."""
+    from crypto_platform import terminal
+    from infra.local.stack import Stack
+
+    stack = Stack(_running_settings())
+    was_running = stack.is_running()
+    orphans = _stop(stack, as_json)
+    if as_json:
+        _print_json({"was_running": was_running, "orphans_removed": orphans})
+    elif was_running or orphans:
+        extra = f" {len(orphans)} orphaned processes were removed." if orphans else ""
+        terminal.out.print(f"Stopped. The data is kept in {stack.home}.{extra}")
+    else:
+        terminal.out.print("Nothing was running.")
+
+
+@app.command()
+def purge(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Stop everything and delete all data of this stack (logs, Kafka, warehouse file, Dagster's history)."""
+    from infra.local.stack import Stack
+
+    stack = Stack(_running_settings())
+    if not yes:
+        typer.confirm(f"Delete everything in {stack.home} except downloaded jars?", abort=True)
+    _stop(stack, True)
+    for path in stack.home.iterdir():
+        if path.name not in ("jars", ".lock"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    typer.echo(f"Deleted the data in {stack.home}.")
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Show services, lag, checkpoints, gaps and the age of the last tick; exit 1 if anything is degraded."""
+    from crypto_platform import status as status_module
+    from crypto_platform import terminal
+    from infra.local.stack import Stack
+
+    picture = status_module.read(Stack(_running_settings()))
+    if as_json:
+        _print_json(picture.to_json())
+    else:
+        terminal.show_status(picture)
+    if picture.degraded:
+        raise typer.Exit(1)
+
+
+@app.command()
+def restart(name: Annotated[str, typer.Argument(help="A service, as `status` names it.")]) -> None:
+    """Stop one service in an orderly way and start it again."""
+    supervisor, _ = _supervised(name)
+    supervisor.stop(name, timeout_s=60)
+    supervisor.start(name)
+    typer.echo(f"{name} was restarted.")
+
+
+@app.command()
+def stop(name: Annotated[str, typer.Argument(help="A service, as `status` names it.")]) -> None:
+    """Stop one service and leave it stopped until `restart`."""
+    supervisor, _ = _supervised(name)
+    supervisor.stop(name, timeout_s=60)
+    typer.echo(f"{name} was stopped. `crypto-platform restart {name}` starts it again.")
+
+
+def _supervised(name: str) -> tuple[Any, Settings]:
+    from infra.local.supervision import Supervisor
+
+    settings = _running_settings()
+    supervisor = Supervisor(settings.home)
+    names = sorted(supervisor.states())
+    if name not in names:
+        raise SettingsError(f"There is no service {name}.", f"There are: {', '.join(names)}.")
+    return supervisor, settings
+
+
+@app.command()
+def logs(
+    name: Annotated[str | None, typer.Argument(help="A service; without it, all of them.")] = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Keep printing what is added.")] = False,
+    lines: Annotated[
+        int, typer.Option("-n", "--lines", min=0, help="How many lines of each to begin with.")
+    ] = 50,
+) -> None:
+    """Print the logs of one service, or of all."""
+    settings = settings_module.load()
+    files = sorted(settings.log_folder.glob("*.log"))
+    if name is not None:
+        files = [path for path in files if path.stem == name]
+    if not files:
+        wanted = f"{settings.log_folder}/{name or '*'}.log"
+        raise SettingsError(f"There is no log {wanted}.", "`crypto-platform status` names the services.")
+    command = ["tail", "-n", str(lines), *(["-F"] if follow else []), *map(str, files)]
+    os.execvp("tail", command)
+
+
+@app.command()
+def audit(
+    since: Annotated[
+        datetime | None,
+        typer.Option(help="Only trades from this UTC time on.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    ] = None,
+    exchange: Annotated[bool, typer.Option(help="Also ask the simulated exchange what it traded.")] = True,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for what is still on its way.")] = 15.0,
+    as_json: Json = False,
+) -> None:
+    """Compare the exchange, Kafka and the warehouse trade by trade; exit 1 if anything is lost or twice."""
+    from crypto_platform import terminal
+    from streaming.audit import run
+
+    begin = since.replace(tzinfo=UTC) if since else datetime.fromtimestamp(0, UTC)
+    audits = run.audit(_running_settings(), begin, ask_exchange=exchange, wait_s=wait)
+    clean = bool(audits) and all(a.clean for a in audits)
+    if as_json:
+        _print_json({"clean": clean, "pairs": [run.to_json(a) for a in audits]})
+    else:
+        terminal.show_audit(audits)
+    if not clean:
+        raise typer.Exit(1)
+
+
+@app.command(name="settings")
+def show_settings(as_json: Json = False) -> None:
+    """List every setting with its value and meaning; secrets are masked."""
+    settings = settings_module.load()
+    names = settings_module.environment_names()
+    values = settings.printable()
+    if as_json:
+        _print_json(values)
+        return
+    for field, info in Settings.model_fields.items():
+        name = names[field]
+        typer.echo(f"{name}={values.get(name, '')}\n    {info.description}")
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check what a start needs: settings, disk, ports, exchange, orphans; exit 1 with advice if not."""
+    from crypto_platform import doctor as doctor_module
+
+    findings = doctor_module.examine(_running_settings())
+    if as_json:
+        _print_json([finding.to_json() for finding in findings])
+    else:
+        for finding in findings:
+            typer.echo(
+                f"{'ok  ' if finding.ok else 'FAIL'} {finding.code} {finding.subject}: {finding.detail}"
+            )
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,109 @@
+"""The checks behind `crypto-platform doctor`, each with a number, a finding and a remedy.
+
+What belongs here: looking. What does not: repairing, or anything `status` already says of a running stack.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from streaming.producer.preflight import probe
+
+from infra.local import jars, orphans, preflight
+from infra.local.ports import holder, is_free
+from infra.local.services import Service
+from infra.local.stack import Stack
+from streaming.errors import PlatformError
+from streaming.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: a stable code, what was looked at, whether it is well, and the detail or remedy."""
+
+    code: str
+    subject: str
+    ok: bool
+    detail: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Every finding, in the order of their codes."""
+    stack = Stack(settings)
+    running = stack.is_running()
+    return [
+        _python(),
+        _attempt(
+            "D02",
+            "data folder",
+            lambda: preflight.require_writable(settings.home),
+            str(settings.home.absolute()),
+        ),
+        _attempt("D03", "disk space", lambda: preflight.require_disk_space(settings.home), "enough"),
+        _jars(settings),
+        _ports(stack, running),
+        _orphans(stack, running),
+        _exchange(settings),
+    ]
+
+
+def _python() -> Finding:
+    version = platform.python_version()
+    ok = (3, 11) <= sys.version_info[:2] <= (3, 12)
+    return Finding("D01", "Python", ok, version if ok else f"{version}: use Python 3.11 or 3.12.")
+
+
+def _attempt(code: str, subject: str, check: Callable[[], object], fine: str) -> Finding:
+    try:
+        check()
+    except PlatformError as error:
+        return Finding(code, subject, False, str(error))
+    return Finding(code, subject, True, fine)
+
+
+def _jars(settings: Settings) -> Finding:
+    missing = [
+        j.filename for j in jars.locked() if not (settings.home / "jars" / j.group / j.filename).exists()
+    ]
+    detail = f"{len(missing)} to download at the next start" if missing else "all there"
+    return Finding("D04", "Java archives", True, detail)
+
+
+def _ports(stack: Stack, running: bool) -> Finding:
+    if running:
+        return Finding("D05", "ports", True, "held by the running stack")
+    uses = [use for step in stack.steps() if isinstance(step, Service) for use in step.ports]
+    taken = [f"{use.port} ({use.purpose}) by {holder(use.port)}" for use in uses if not is_free(use.port)]
+    if taken:
+        return Finding(
+            "D05", "ports", False, f"taken: {'; '.join(taken)}. Stop it or set CRYPTO_PORT_OFFSET."
+        )
+    return Finding("D05", "ports", True, f"{len(uses)} free")
+
+
+def _orphans(stack: Stack, running: bool) -> Finding:
+    if running:
+        return Finding("D06", "orphans", True, "the supervisor runs")
+    left = orphans.find(stack.home)
+    if left:
+        pids = ", ".join(str(process.pid) for process in left)
+        return Finding(
+            "D06",
+            "orphans",
+            False,
+            f"processes {pids} outlived their supervisor. `crypto-platform down` ends them.",
+        )
+    return Finding("D06", "orphans", True, "none")
+
+
+def _exchange(settings: Settings) -> Finding:
+    if settings.source == "sim":
+        return Finding("D07", "exchange", True, "the simulated exchange is the source")
+    return _attempt("D07", "exchange", lambda: probe(settings), f"OKX answers at {settings.okx_rest_url}")

@@ -1,0 +1,35 @@
+"""Deciding where market data comes from, before anything starts.
+
+What belongs here: `auto` becoming `okx` or `sim`. What does not: the check of the exchange itself
+(`streaming.producer.preflight`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from streaming.errors import ServiceUnavailableError
+from streaming.settings import Settings
+
+
+def decide(settings: Settings, probe: Callable[[Settings], object], say: Callable[[str], None]) -> Settings:
+    """The settings with a decided source.
+
+    `sim` needs no check. `okx` is checked and must answer. `auto` takes the exchange if it answers and
+    otherwise says so in one line and takes the simulated exchange. A pair that the exchange does not have is
+    an error in both.
+
+    Raises:
+        UnknownPairError: the exchange answers and lacks a configured pair.
+        ServiceUnavailableError: `okx` was asked for and does not answer.
+    """
+    if settings.source == "sim":
+        return settings
+    try:
+        probe(settings.model_copy(update={"source": "okx"}))
+    except ServiceUnavailableError as error:
+        if settings.source == "okx":
+            raise
+        say(f"{error.what} Using the simulated exchange; its data is labelled OKX_SIM.")
+        return settings.model_copy(update={"source": "sim"})
+    return settings.model_copy(update={"source": "okx"})

@@ -1,0 +1,67 @@
+"""What must hold before anything of the local stack starts.
+
+What belongs here: cheap checks whose failure names the setting and the remedy. What does not: readiness
+of what has been started (`infra.local.services`), the exchange (`streaming.producer`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from infra.local.ports import PortUse, require_free
+from infra.local.services import Service, Step
+from streaming.errors import PlatformError, SettingsError
+from streaming.settings import Settings
+
+MIN_FREE_BYTES = 2 * 2**30
+"""Three copies of a week at the simulated rate stay under this; a broker that runs out of disk stops."""
+
+
+class DiskSpaceError(PlatformError):
+    """There is too little room for Kafka's logs and the warehouse file."""
+
+    exit_code = 2
+
+
+def free_bytes(folder: Path) -> int:
+    """Free bytes on the file system that holds `folder` or its nearest existing parent."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def require_disk_space(home: Path, free: Callable[[Path], int] = free_bytes) -> None:
+    """Raises DiskSpaceError if the data folder's file system has less than `MIN_FREE_BYTES` left."""
+    available = free(home.absolute())
+    if available < MIN_FREE_BYTES:
+        raise DiskSpaceError(
+            f"CRYPTO_HOME ({home.absolute()}) has {available / 2**30:.1f} GiB left; "
+            f"Kafka's logs need {MIN_FREE_BYTES / 2**30:.0f} GiB.",
+            "Free some space, or set CRYPTO_HOME to a folder on another disk.",
+        )
+
+
+def require_writable(home: Path) -> None:
+    """Raises SettingsError if the data folder cannot be created or written."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"CRYPTO_HOME ({home.absolute()}) cannot be created: {error.strerror}.", "Name another folder."
+        ) from error
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise SettingsError(f"CRYPTO_HOME ({home.absolute()}) is not writable.", "Name another folder.")
+
+
+def check(settings: Settings, steps: Iterable[Step]) -> None:
+    """Run every check for the services about to start."""
+    require_writable(settings.home)
+    require_disk_space(settings.home)
+    uses: list[PortUse] = [use for step in steps if isinstance(step, Service) for use in step.ports]
+    if settings.uses_local_flink:
+        names = ("Flink JobManager metrics", "Flink TaskManager 1 metrics", "Flink TaskManager 2 metrics")
+        uses += [PortUse(port, name) for port, name in zip(settings.ports.metrics_flink, names, strict=True)]
+    require_free(uses)
