@@ -1,0 +1,98 @@
+"""The names under which Dagster knows each box of the platform, and what every declared asset must say.
+
+What belongs here: asset keys, layers, the owner, and the constructor of an external asset. What does not:
+the assets themselves (`defs/<domain>/assets.py`).
+
+The first part of a key is the system that holds the asset (`okx`, `kafka`, `snowflake`), the rest is its
+name there. The database is left out of a table's key, so that renaming it does not lose its history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any, Final, Literal
+
+import dagster as dg
+
+from streaming import topics
+
+OWNER: Final = "team:data-platform"
+
+Layer = Literal["feeds", "topics", "stream", "warehouse", "rollups"]
+"""Where a box stands between the exchange and the rollups; it is also the asset's group."""
+
+
+def topic_key(topic: str) -> dg.AssetKey:
+    """The key of a Kafka topic."""
+    return dg.AssetKey(["kafka", topic])
+
+
+def table_key(name: str) -> dg.AssetKey:
+    """The key of a table named `SCHEMA.TABLE`."""
+    return dg.AssetKey(["snowflake", *name.split(".")])
+
+
+FEED_TRADES: Final = dg.AssetKey(["okx", "trades_all"])
+FEED_TICKERS: Final = dg.AssetKey(["okx", "tickers"])
+
+TABLE_OF_TOPIC: Final[dict[str, str]] = {
+    topics.CLEAN_TRADES: "RAW.TRADES",
+    topics.CLEAN_TICKERS: "RAW.TICKERS",
+    topics.BARS_1M: "MARKET.BARS_1M",
+    topics.DEAD_LETTERS: "RAW.DEAD_LETTERS",
+    topics.GAPS: "OPS.GAPS",
+}
+"""Which table the loader fills from which topic."""
+
+STEADY_TOPICS: Final = (
+    topics.TRADES,
+    topics.TICKERS,
+    topics.CLEAN_TRADES,
+    topics.CLEAN_TICKERS,
+    topics.BARS_1M,
+)
+"""Topics that never rest while a market trades; gaps and dead letters are silent on a good day."""
+
+LOADER_KEEPS_UP: Final = "loader_keeps_up"
+CHECKPOINTS_ARE_RECENT: Final = "checkpoints_are_recent"
+"""Checks that a sensor feeds and a person can also run."""
+
+STALE_AFTER: Final = dg.FreshnessPolicy.time_window(
+    fail_window=timedelta(hours=1), warn_window=timedelta(minutes=30)
+)
+"""For what never rests: sensors report progress every ten minutes, so thirty is three missed reports."""
+
+
+def external(
+    key: dg.AssetKey,
+    grain: str,
+    *,
+    layer: Layer,
+    kinds: set[str],
+    deps: Iterable[dg.AssetKey] = (),
+    metadata: Mapping[str, Any] | None = None,
+    steady: bool = False,
+) -> dg.AssetSpec:
+    """An asset that another process writes.
+
+    Args:
+        key: its name.
+        grain: what one row or message is, and who writes it.
+        layer: its place in the lineage.
+        kinds: technologies, at most three.
+        deps: what it is made from.
+        metadata: anything else worth showing.
+        steady: whether silence means trouble; then it carries a freshness policy.
+    """
+    return dg.AssetSpec(
+        key,
+        description=grain,
+        group_name=layer,
+        owners=[OWNER],
+        kinds=kinds,
+        deps=list(deps),
+        tags={"layer": layer},
+        metadata=metadata,
+        freshness_policy=STALE_AFTER if steady else None,
+    )

@@ -1,0 +1,40 @@
+"""The Kafka topics that Flink writes.
+
+What belongs here: one external asset per output of a Flink job. What does not: the jobs' SQL and their
+submission (`streaming.flink`).
+"""
+
+from crypto_platform import catalog
+from streaming import topics
+
+clean_trades = catalog.external(
+    catalog.topic_key(topics.CLEAN_TRADES),
+    "One message per trade (exchange, pair, trade id), duplicates removed, in the partition of its source.",
+    layer="stream",
+    kinds={"flink", "kafka"},
+    deps=[catalog.topic_key(topics.TRADES)],
+    metadata={"topic": topics.CLEAN_TRADES},
+    steady=True,
+)
+
+clean_tickers = catalog.external(
+    catalog.topic_key(topics.CLEAN_TICKERS),
+    "One message per ticker push (exchange, pair, producer, epoch, sequence number), duplicates removed, in "
+    "the partition of its source.",
+    layer="stream",
+    kinds={"flink", "kafka"},
+    deps=[catalog.topic_key(topics.TICKERS)],
+    metadata={"topic": topics.CLEAN_TICKERS},
+    steady=True,
+)
+
+bars_1m = catalog.external(
+    catalog.topic_key(topics.BARS_1M),
+    "One message per closed minute of a pair on an exchange that had a trade: open, high, low, close, exact "
+    "volumes and VWAP, in exchange time.",
+    layer="stream",
+    kinds={"flink", "kafka"},
+    deps=[catalog.topic_key(topics.TRADES)],
+    metadata={"topic": topics.BARS_1M},
+    steady=True,
+)

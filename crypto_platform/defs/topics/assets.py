@@ -1,0 +1,49 @@
+"""The Kafka topics that the producer writes.
+
+What belongs here: one external asset per such topic. What does not: topics that Flink writes
+(`defs/flink`), and how topics are created (`streaming.kafka`).
+"""
+
+from crypto_platform import catalog
+from streaming import topics
+
+raw_trades = catalog.external(
+    catalog.topic_key(topics.TRADES),
+    "One message per trade as the producer received it, in one partition per pair. A trade can stand twice "
+    "after a reconnect or a back-fill; the clean topic has it once.",
+    layer="topics",
+    kinds={"kafka", "json"},
+    deps=[catalog.FEED_TRADES],
+    metadata={"topic": topics.TRADES},
+    steady=True,
+)
+
+raw_tickers = catalog.external(
+    catalog.topic_key(topics.TICKERS),
+    "One message per ticker push as the producer received it, in one partition per pair; under pressure "
+    "older pushes give way to the latest.",
+    layer="topics",
+    kinds={"kafka", "json"},
+    deps=[catalog.FEED_TICKERS],
+    metadata={"topic": topics.TICKERS},
+    steady=True,
+)
+
+dead_letters = catalog.external(
+    catalog.topic_key(topics.DEAD_LETTERS),
+    "One message per input that could not become a record: the raw text, the stage and the reason.",
+    layer="topics",
+    kinds={"kafka", "json"},
+    deps=[catalog.FEED_TRADES, catalog.FEED_TICKERS],
+    metadata={"topic": topics.DEAD_LETTERS},
+)
+
+gaps = catalog.external(
+    catalog.topic_key(topics.GAPS),
+    "One message per state of a gap (a run of trade ids that was not received): open, then filled or "
+    "unrecoverable.",
+    layer="topics",
+    kinds={"kafka", "json"},
+    deps=[catalog.FEED_TRADES],
+    metadata={"topic": topics.GAPS},
+)

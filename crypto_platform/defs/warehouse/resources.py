@@ -1,0 +1,72 @@
+"""Snowflake, or the emulator in its place, through dagster-snowflake.
+
+What belongs here: how assets, checks and sensors reach the warehouse. What does not: which parameters a
+connection needs (`streaming.warehouse`), and SQL (`snowflake_sql`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from streaming import settings as platform_settings
+
+if TYPE_CHECKING:
+    from dagster_snowflake import SnowflakeResource
+    from snowflake.connector import SnowflakeConnection
+
+    from crypto_platform.watch.lag import TopicPartition
+
+
+class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The warehouse named by the platform's settings.
+
+    The SnowflakeResource is built when it is used: its configuration holds a password or the path of a key,
+    and what is configured when definitions load is shown in the web interface.
+
+    Attributes:
+        timeout_s: the longest wait for a log-in or for one answer.
+    """
+
+    timeout_s: int = 10
+
+    def snowflake(self) -> SnowflakeResource:
+        """dagster-snowflake's resource for the account or the emulator of the settings."""
+        from dagster_snowflake import SnowflakeResource
+
+        from streaming.warehouse import connection_parameters
+
+        parameters = connection_parameters(platform_settings.load())
+        arguments: dict[str, Any] = {
+            name: parameters.pop(name) for name in ("account", "user", "password") if name in parameters
+        }
+        if "private_key_file" in parameters:
+            arguments["authenticator"] = "SNOWFLAKE_JWT"
+        timeouts = {"login_timeout": self.timeout_s, "network_timeout": self.timeout_s}
+        return SnowflakeResource(**arguments, additional_snowflake_connection_args={**parameters, **timeouts})
+
+    @contextmanager
+    def connection(self, query_tag: str) -> Iterator[SnowflakeConnection]:
+        """A connection whose queries carry `query_tag` in Snowflake's history; closed after the block."""
+        with self.snowflake().get_connection() as connection:
+            connection.cursor().execute("ALTER SESSION SET QUERY_TAG = %s", (query_tag,))
+            yield connection
+
+    def loaded_offsets(self) -> dict[TopicPartition, int]:
+        """The next offset the loader will read of each partition (OPS.LOAD_OFFSETS)."""
+        with self.connection("dagster: lag") as connection:
+            found = connection.cursor().execute(
+                "SELECT TOPIC, PARTITION_ID, NEXT_OFFSET FROM OPS.LOAD_OFFSETS"
+            )
+            assert found is not None
+            return {
+                (str(topic), int(partition)): int(offset) for topic, partition, offset in found.fetchall()
+            }
+
+
+@dg.definitions
+def resources() -> dg.Definitions:
+    return dg.Definitions(resources={"warehouse": WarehouseResource()})
