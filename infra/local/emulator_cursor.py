@@ -123,7 +123,7 @@ class EmulatorCursor(FakeSnowflakeCursor):  # type: ignore[misc]
         expression = self._transform(statements[0], None)
         if expression.args.get("seed") is not None:
             return None
-        expression.sql = _Rendered(expression)
+        vars(expression)["sql"] = _Rendered(expression)
         return _Translation(expression, expression.find(exp.Placeholder) is not None)
 
     def _forget_after(self, command: str) -> None:
@@ -140,7 +140,7 @@ class EmulatorCursor(FakeSnowflakeCursor):  # type: ignore[misc]
         return kept.describe
 
     def _transform(self, expression: exp.Expression, params: Any) -> exp.Expression:
-        transformed = super()._transform(expression, params)
+        transformed: exp.Expression = super()._transform(expression, params)
         if isinstance(transformed, exp.Create) and isinstance(transformed.this, exp.Schema):
             for part in list(transformed.this.expressions):
                 if isinstance(part, exp.PrimaryKey) or (

@@ -1,0 +1,65 @@
+"""Reads the SQL files of this folder and splits them into statements.
+
+What belongs here: file access and the form of bind parameters. What does not: SQL itself, and running it.
+
+A file names its parameters `:name`; `statements` turns them into `%(name)s`, which is what the connector and
+dagster-snowflake bind by default.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parent
+
+_PARAMETER = re.compile(r"(?<![\w:\])\"]):([a-z_]+)\b")
+_STRING_OR_COMMENT_OR_END = re.compile(r"'(?:[^']|'')*'|--[^\n]*|;")
+_END = "\x00"
+
+
+def read(name: str) -> str:
+    """The text of a file by its name without `.sql`: `read("rollups/bars_1h")`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    return (ROOT / f"{name}.sql").read_text(encoding="utf-8")
+
+
+@cache
+def statements(name: str) -> tuple[str, ...]:
+    """The statements of a file in order, without comments, parameters as `%(name)s`."""
+    return tuple(_with_pyformat(one) for one in split(read(name)))
+
+
+def statement(name: str) -> str:
+    """The statement of a file that has just one.
+
+    Raises:
+        ValueError: the file has none or several.
+    """
+    (only,) = statements(name)
+    return only
+
+
+def split(text: str) -> list[str]:
+    """The statements of `text`, without comments and final semicolons. A file here has no scripting block."""
+
+    def mark(match: re.Match[str]) -> str:
+        found = match.group()
+        return "" if found.startswith("--") else _END if found == ";" else found
+
+    parts = _STRING_OR_COMMENT_OR_END.sub(mark, text).split(_END)
+    tidy = ("\n".join(line.rstrip() for line in part.splitlines() if line.strip()) for part in parts)
+    return [part for part in tidy if part]
+
+
+def names(folder: str) -> list[str]:
+    """The names of the files of a folder, in order."""
+    return sorted(f"{folder}/{path.stem}" for path in (ROOT / folder).glob("*.sql"))
+
+
+def _with_pyformat(text: str) -> str:
+    return _PARAMETER.sub(r"%(\1)s", text.replace("%", "%%"))
