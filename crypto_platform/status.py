@@ -16,12 +16,12 @@ from typing import Any, TypeVar
 import msgspec
 import psutil
 from confluent_kafka import KafkaException, TopicPartition
-from streaming.flink.rest import FlinkClient
 
 from infra.local.services import Service
 from infra.local.stack import Stack
 from streaming import topics, warehouse
 from streaming.errors import PlatformError, ServiceUnavailableError
+from streaming.flink.rest import FlinkClient
 from streaming.kafka import consumer, watermarks
 from streaming.settings import Settings
 
@@ -170,8 +170,8 @@ def _rss_bytes(pid: int) -> int:
 def loader_lag(settings: Settings) -> dict[str, int]:
     """Records that stand in each loaded topic and have not been committed to the warehouse."""
     with warehouse.connect(settings) as connection:
-        rows = warehouse.fetch(connection, "SELECT TOPIC, PARTITION_ID, NEXT_OFFSET FROM OPS.LOAD_OFFSETS")
-    loaded = {(row["TOPIC"], int(row["PARTITION_ID"])): int(row["NEXT_OFFSET"]) for row in rows}
+        rows = warehouse.rows(connection, "SELECT TOPIC, PARTITION_ID, NEXT_OFFSET FROM OPS.LOAD_OFFSETS")
+    loaded = {(topic, int(partition)): int(offset) for topic, partition, offset in rows}
     client = consumer(settings, f"status-{uuid.uuid4()}", log_level=0)
     try:
         known = client.list_topics(timeout=KAFKA_TIMEOUT_S).topics
@@ -196,8 +196,8 @@ def checkpoint_age_s(settings: Settings) -> float | None:
 def open_gaps(settings: Settings) -> int:
     """Gaps of the ledger in the warehouse that are neither filled nor given up."""
     with warehouse.connect(settings) as connection:
-        rows = warehouse.fetch(connection, "SELECT COUNT(*) AS TOTAL FROM OPS.GAPS WHERE STATUS = 'open'")
-    return int(rows[0]["TOTAL"])
+        ((total,),) = warehouse.rows(connection, "SELECT COUNT(*) FROM OPS.GAPS WHERE STATUS = 'open'")
+    return int(total)
 
 
 class _Tick(msgspec.Struct):

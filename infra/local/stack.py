@@ -58,16 +58,16 @@ Report = Callable[[Progress], None]
 class Stack:
     """The stack in `settings.home`. `settings.source` must be decided (`okx` or `sim`)."""
 
-    def __init__(self, settings: Settings, only: Sequence[str] | None = None) -> None:
+    def __init__(self, settings: Settings, steps: Sequence[Step] | None = None) -> None:
+        """`steps` replaces the catalogue: a part of it, or a test's own services."""
         self.settings = settings
         self.home = settings.home.absolute()
         self.supervisor = Supervisor(settings.home)
-        self._only = only
+        self._given = steps
 
     def steps(self) -> list[Step]:
-        """What a start runs: the whole catalogue, or the named part of it and no more."""
-        everything = catalogue(self.settings)
-        return everything if self._only is None else [step for step in everything if step.name in self._only]
+        """What a start runs, in no particular order."""
+        return catalogue(self.settings) if self._given is None else list(self._given)
 
     def is_running(self) -> bool:
         return self.supervisor.answers()
@@ -102,8 +102,10 @@ class Stack:
             self.remove_orphans()
             steps = self.steps()
             preflight.check(self.settings, steps)
-            jars.fetch(self.settings.home, download or (lambda done, total, name: None))
-            self._write_configurations()
+            (self.home / "logs").mkdir(parents=True, exist_ok=True)
+            if self._given is None:
+                jars.fetch(self.settings.home, download or (lambda done, total, name: None))
+                write_configurations(self.settings)
             try:
                 self._launch([step for step in steps if isinstance(step, Service)])
                 self._walk(steps, begun, report)
@@ -124,14 +126,6 @@ class Stack:
         removed = orphans.remove(self.home)
         self.supervisor.forget()
         return removed
-
-    def _write_configurations(self) -> None:
-        (self.home / "logs").mkdir(parents=True, exist_ok=True)
-        if self.settings.uses_local_kafka:
-            kafka.prepare(self.settings)
-        if self.settings.uses_local_flink:
-            flink.write_config(self.settings, flink.configuration_folder(self.settings))
-        dagster.write_instance(self.settings)
 
     def _launch(self, services: Sequence[Service]) -> None:
         shared = orphans.mark(self.home) | {
@@ -202,8 +196,8 @@ class Stack:
 
     def _stop_in_order(self, report: Report) -> None:
         begun = time.monotonic()
-        services = [step for step in catalogue(self.settings) if isinstance(step, Service)]
-        waves = _reverse_waves(catalogue(self.settings))
+        services = [step for step in self.steps() if isinstance(step, Service)]
+        waves = _reverse_waves(self.steps())
         stop_seconds = {service.name: service.stop_seconds for service in services}
         running = {name for name, state in self.states().items() if state.pid}
         stopped = 0
@@ -231,6 +225,15 @@ class Stack:
         return self.remove_orphans()
 
 
+def write_configurations(settings: Settings) -> None:
+    """Write the files that Kafka, Flink and Dagster read at their start; format new Kafka storage."""
+    if settings.uses_local_kafka:
+        kafka.prepare(settings)
+    if settings.uses_local_flink:
+        flink.write_config(settings, flink.configuration_folder(settings))
+    dagster.write_instance(settings)
+
+
 def _await_end(pid: int, timeout_s: float) -> None:
     try:
         if psutil.Process(pid).ppid() == os.getpid():
@@ -245,7 +248,8 @@ def _await_end(pid: int, timeout_s: float) -> None:
 
 def _reverse_waves(steps: Sequence[Step]) -> list[list[str]]:
     """The services in groups that may stop together, last started first: no group depends on a later one."""
-    after = {step.name: set(step.after) for step in steps}
+    names = {step.name for step in steps}
+    after = {step.name: set(step.after) & names for step in steps}
     waves: list[list[str]] = []
     placed: set[str] = set()
     while len(placed) < len(after):

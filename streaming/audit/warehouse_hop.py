@@ -23,12 +23,10 @@ def read(settings: Settings, since: datetime) -> dict[PairKey, TapeSummary]:
     """
     query = catalog.statement("queries/tape_id_ranges")
     with warehouse.connect(settings) as connection:
-        rows = warehouse.fetch(connection, query, {"since_time": since.replace(tzinfo=None)})
+        rows = warehouse.rows(connection, query, {"since_time": since.replace(tzinfo=None)})
     ranges: dict[PairKey, list[tuple[int, int]]] = defaultdict(list)
     repeated: dict[PairKey, int] = defaultdict(int)
-    for row in rows:
-        key = (str(row["EXCHANGE"]), str(row["PAIR"]))
-        first, last = int(row["FIRST_ID"]), int(row["LAST_ID"])
-        ranges[key].append((first, last))
-        repeated[key] += int(row["ID_TOTAL"]) - (last - first + 1)
+    for exchange, pair, first, last, _, id_total in rows:
+        ranges[exchange, pair].append((int(first), int(last)))
+        repeated[exchange, pair] += int(id_total) - (int(last) - int(first) + 1)
     return {key: TapeSummary(tuple(ranges[key]), repeated=repeated[key]) for key in ranges}

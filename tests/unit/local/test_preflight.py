@@ -1,0 +1,33 @@
+"""What must hold before anything starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra.local import preflight
+from streaming.errors import SettingsError
+
+
+def test_too_little_disk_names_the_folder_the_need_and_the_setting(tmp_path: Path) -> None:
+    with pytest.raises(preflight.DiskSpaceError, match=r"CRYPTO_HOME .*0\.1 GiB left.*2 GiB.*another disk"):
+        preflight.require_disk_space(tmp_path, free=lambda folder: 2**27)
+
+
+def test_enough_disk_passes_even_for_a_folder_that_does_not_exist_yet(tmp_path: Path) -> None:
+    asked: list[Path] = []
+
+    def free(folder: Path) -> int:
+        asked.append(folder)
+        return preflight.MIN_FREE_BYTES
+
+    preflight.require_disk_space(tmp_path / "new" / "home", free)
+    assert asked == [tmp_path / "new" / "home"]
+    assert preflight.free_bytes(tmp_path / "new" / "home") > 0
+
+
+def test_a_home_that_is_a_file_is_refused_by_the_settings_name(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("")
+    with pytest.raises(SettingsError, match="CRYPTO_HOME"):
+        preflight.require_writable(tmp_path / "home")
