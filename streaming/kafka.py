@@ -6,7 +6,7 @@ What belongs here: how every part of ours talks to the brokers. What does not: w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -24,9 +24,17 @@ def admin(settings: Settings) -> AdminClient:
     return AdminClient(settings.kafka_client_config() | {"socket.timeout.ms": int(TIMEOUT_S * 1000)})
 
 
-def producer(settings: Settings, **properties: str | int | float) -> Producer:
-    """An idempotent producer with acks=all; `properties` (with underscores) override librdkafka's."""
-    config: dict[str, str | int | float] = {
+def producer(
+    settings: Settings,
+    *,
+    on_error: Callable[[KafkaError], None] | None = None,
+    **properties: str | int | float,
+) -> Producer:
+    """An idempotent producer with acks=all; `properties` (with underscores) override librdkafka's.
+
+    `on_error` hears of troubles of the client as a whole, such as brokers that are down.
+    """
+    config: dict[str, str | int | float | Callable[[KafkaError], None]] = {
         **settings.kafka_client_config(),
         "enable.idempotence": "true",
         "acks": "all",
@@ -34,6 +42,8 @@ def producer(settings: Settings, **properties: str | int | float) -> Producer:
         "linger.ms": 5,
     }
     config |= {name.replace("_", "."): value for name, value in properties.items()}
+    if on_error is not None:
+        config["error_cb"] = on_error
     return Producer(config)
 
 
