@@ -82,7 +82,8 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 class Stale(msgspec.Struct, frozen=True):
-    """One pair has been silent for `silent_s` while the connection lives. Comes once per silence."""
+    """One pair has been silent for `silent_s` while the connection lives. Comes again while
+    the silence lasts."""
 
     channel: str
     pair: str

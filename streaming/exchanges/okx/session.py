@@ -73,7 +73,7 @@ class OkxSession:
         self._ping_sent_ns: int | None = None
         self._last_data_ns = 0
         self._last_pair_data_ns: dict[tuple[str, str], int] = {}
-        self._stale: set[tuple[str, str]] = set()
+        self._stale_told_ns: dict[tuple[str, str], int] = {}
 
     @property
     def state(self) -> State:
@@ -117,8 +117,8 @@ class OkxSession:
             self._ping_sent_ns = now_ns
             output.append(Send(spec.PING))
         for key, last_ns in self._last_pair_data_ns.items():
-            if now_ns - last_ns >= spec.PAIR_STALE_NS and key not in self._stale:
-                self._stale.add(key)
+            if now_ns - max(last_ns, self._stale_told_ns.get(key, 0)) >= spec.PAIR_STALE_NS:
+                self._stale_told_ns[key] = now_ns
                 output.append(Stale(key[0], key[1], (now_ns - last_ns) / 1e9))
         return output
 
@@ -139,7 +139,6 @@ class OkxSession:
             self._last_data_ns = now_ns
             for key in self._fresh:
                 self._last_pair_data_ns[key] = now_ns
-            self._stale -= self._fresh
             self._fresh.clear()
 
     def _drop(self, reason: str, detail: str, min_delay_s: float = 0.0) -> list[Output]:

@@ -1,0 +1,154 @@
+"""What Kafka already has: the last trade of each pair, the open gaps, and what of them has arrived.
+
+What belongs here: reading Kafka once, at start. What does not: acting on it (`engine`).
+
+Offsets are read up to the end that Kafka reported when reading began. The trades partition of a pair is
+read backwards in growing steps until a trade that came live shows up: live trades are sent in the order of
+their ids, back-filled ones are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+import structlog
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from streaming import kafka, topics
+from streaming.producer.sequencer import IdRange, IdSet
+from streaming.producer.sink import unavailable
+from streaming.records import Gap, Trade, key_of
+from streaming.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+FIRST_STEP: Final = 2_000
+STEP_GROWTH: Final = 8
+CLOCK_MARGIN_MS: Final = 60_000
+_BATCH: Final = 5_000
+_POLL_S: Final = 5.0
+_EMPTY_POLLS_MAX: Final = 6
+
+_trade_decoder = msgspec.json.Decoder(Trade)
+_gap_decoder = msgspec.json.Decoder(Gap)
+
+
+@dataclass(slots=True)
+class Position:
+    """Where a pair's tape stands in Kafka. `missing` are the ids of open gaps that Kafka does not have."""
+
+    last_id: int | None = None
+    last_time_us: int | None = None
+    missing: IdSet = field(default_factory=IdSet)
+    gaps: list[Gap] = field(default_factory=list)
+
+
+def read(settings: Settings, exchange: str, partitions: dict[str, int]) -> dict[str, Position]:
+    """The position of every pair of `partitions` on `exchange`.
+
+    Raises:
+        ServiceUnavailableError: Kafka does not answer.
+    """
+    consumer = kafka.consumer(settings, "crypto-platform-producer-resume", queued_max_messages_kbytes=16_384)
+    try:
+        gaps = _open_gaps(consumer, exchange, partitions)
+        positions: dict[str, Position] = {}
+        for pair, partition in partitions.items():
+            position = _last_trade(consumer, exchange, pair, partition)
+            position.gaps = [gap for gap in gaps if gap.pair == pair]
+            if position.gaps:
+                # The process may have ended between writing a gap and sending the trade after it.
+                position.last_id = max(position.last_id or 0, *(gap.to_id for gap in position.gaps))
+                position.missing = _still_missing(consumer, exchange, pair, partition, position.gaps)
+            positions[pair] = position
+        return positions
+    except KafkaException as error:
+        raise unavailable("where the tape ends", error) from error
+    finally:
+        consumer.close()
+
+
+def _messages(consumer: Consumer, topic: str, partition: int, begin: int, end: int) -> Iterator[Message]:
+    """The messages of one partition with offsets in [begin, end)."""
+    if begin >= end:
+        return
+    consumer.assign([TopicPartition(topic, partition, begin)])
+    empty_polls = 0
+    position = begin
+    while position < end:
+        batch = consumer.consume(_BATCH, timeout=_POLL_S if position == begin else 1.0)
+        if not batch:
+            # A control record at the very end has an offset but no message.
+            position = max(position, consumer.position([TopicPartition(topic, partition)])[0].offset)
+            empty_polls += 1
+            if empty_polls > _EMPTY_POLLS_MAX:
+                raise unavailable(f"{topic} [{partition}]", TimeoutError("no messages"))
+            continue
+        empty_polls = 0
+        for message in batch:
+            if message.error() is not None:
+                raise KafkaException(message.error())
+            position = message.offset() + 1
+            if message.offset() < end:
+                yield message
+
+
+def _open_gaps(consumer: Consumer, exchange: str, partitions: dict[str, int]) -> list[Gap]:
+    latest: dict[tuple[str, int], Gap] = {}
+    for pair, partition in partitions.items():
+        key = key_of(exchange, pair)
+        begin, end = kafka.watermarks(consumer, topics.GAPS, [partition])[partition]
+        for message in _messages(consumer, topics.GAPS, partition, begin, end):
+            if message.key() == key:
+                gap = _gap_decoder.decode(message.value())
+                latest[(gap.pair, gap.from_id)] = gap
+    return [gap for gap in latest.values() if gap.status == "open"]
+
+
+def steps_backwards(begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Cut [begin, end) into pieces from the end, each larger than the one before."""
+    size = FIRST_STEP
+    while end > begin:
+        start = max(begin, end - size)
+        yield start, end
+        end = start
+        size *= STEP_GROWTH
+
+
+def _last_trade(consumer: Consumer, exchange: str, pair: str, partition: int) -> Position:
+    key = key_of(exchange, pair)
+    begin, end = kafka.watermarks(consumer, topics.TRADES, [partition])[partition]
+    position = Position()
+    for start, stop in steps_backwards(begin, end):
+        live = False
+        for message in _messages(consumer, topics.TRADES, partition, start, stop):
+            if message.key() != key:
+                continue
+            trade = _trade_decoder.decode(message.value())
+            live = live or trade.source != "rest"
+            if position.last_id is None or trade.trade_id > position.last_id:
+                position.last_id, position.last_time_us = trade.trade_id, trade.exchange_time_us
+        if live:
+            break
+        if stop - start > 1_000_000:
+            log.info("searching the last trade", pair=pair, partition=partition, searched=end - start)
+    return position
+
+
+def _still_missing(consumer: Consumer, exchange: str, pair: str, partition: int, gaps: list[Gap]) -> IdSet:
+    missing = IdSet(IdRange(gap.from_id, gap.to_id) for gap in gaps)
+    key = key_of(exchange, pair)
+    since_ms = min(gap.detected_at_us for gap in gaps) // 1000 - CLOCK_MARGIN_MS
+    _, end = kafka.watermarks(consumer, topics.TRADES, [partition])[partition]
+    found = consumer.offsets_for_times(
+        [TopicPartition(topics.TRADES, partition, since_ms)], timeout=kafka.TIMEOUT_S
+    )[0].offset
+    # A negative offset means that no message is as young as that.
+    for message in _messages(consumer, topics.TRADES, partition, found if found >= 0 else end, end):
+        if message.key() == key:
+            trade = _trade_decoder.decode(message.value())
+            missing.remove(IdRange(trade.first_id, trade.trade_id))
+    return missing

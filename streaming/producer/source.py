@@ -1,0 +1,70 @@
+"""Which exchange this process reads, at which addresses, and under which name its records go.
+
+What belongs here: the meaning of CRYPTO_SOURCE. What does not: whether the addresses answer (`preflight`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from streaming.exchanges.registry import venue
+from streaming.exchanges.venue import Venue
+from streaming.producer.rest_client import is_loopback
+from streaming.records import SIMULATED_SUFFIX
+from streaming.settings import LOOPBACK, Settings, environment_names
+
+SIMULATED_VENUE: Final = "OKX"
+"""The simulated exchange speaks this venue's protocol."""
+SIMULATED_WS_PATH: Final = "/ws/v5"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An exchange and its addresses. `ws_setting` and `rest_setting` name what a user would change."""
+
+    venue: Venue
+    ws_url: str
+    rest_url: str
+    exchange: str
+    simulated: bool
+    ws_setting: str
+    rest_setting: str
+
+
+def simulator(settings: Settings) -> Source:
+    """The simulated exchange of the local stack."""
+    return Source(
+        venue=venue(SIMULATED_VENUE),
+        ws_url=f"ws://{LOOPBACK}:{settings.ports.simulator}{SIMULATED_WS_PATH}",
+        rest_url=settings.simulator_url,
+        exchange=SIMULATED_VENUE + SIMULATED_SUFFIX,
+        simulated=True,
+        ws_setting="CRYPTO_PORT_OFFSET",
+        rest_setting="CRYPTO_PORT_OFFSET",
+    )
+
+
+def exchange(settings: Settings, name: str) -> Source:
+    """The exchange `name` at its configured addresses; one on this machine counts as simulated."""
+    found = venue(name)
+    names = environment_names()
+    ws_url: str = getattr(settings, found.ws_url_field)
+    rest_url: str = getattr(settings, found.rest_url_field)
+    simulated = is_loopback(ws_url)
+    return Source(
+        venue=found,
+        ws_url=ws_url.rstrip("/"),
+        rest_url=rest_url.rstrip("/"),
+        exchange=found.name + (SIMULATED_SUFFIX if simulated else ""),
+        simulated=simulated,
+        ws_setting=names[found.ws_url_field],
+        rest_setting=names[found.rest_url_field],
+    )
+
+
+def preferred(settings: Settings) -> Source:
+    """What CRYPTO_SOURCE asks for first: `auto` means the exchange."""
+    if settings.source == "sim":
+        return simulator(settings)
+    return exchange(settings, "okx" if settings.source == "auto" else settings.source)

@@ -1,0 +1,282 @@
+"""One pair's way into Kafka: sequencing, numbering, encoding, sending, and the count of acknowledgements.
+
+What belongs here: what happens to one trade or ticker, under one lock per pair. What does not: id
+arithmetic (`sequencer`), Kafka's rules (`sink`), the ledger (`ledger`).
+
+Acknowledgements of one partition come in the order of sending, so counting them tells which trades Kafka
+has, and a queue of receive times gives each one's latency.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import bisect_left
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import structlog
+from confluent_kafka import KafkaError, Message
+
+from streaming import topics
+from streaming.errors import PlatformError
+from streaming.exchanges.events import BadFrame, TickerEvent, TradeEvent
+from streaming.producer.ledger import GapLedger
+from streaming.producer.sequencer import BASELINE, IdRange, TradeSequencer
+from streaming.producer.sink import KafkaSink, StoppingError
+from streaming.records import DeadLetter, Source, Ticker, Trade, encode, key_of
+
+log = structlog.get_logger(__name__)
+
+LATENCY_BUCKETS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0, 30.0)
+RAW_MAX: Final = 65_536
+ACK_POLL_S: Final = 0.1
+_RESTART_MARGIN_US: Final = 60_000_000
+
+
+class TapeRestartedError(PlatformError):
+    """The exchange counts its trades from the beginning again, so ids no longer identify trades."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who writes: copied into every record."""
+
+    exchange: str
+    simulated: bool
+    producer_id: str
+    epoch_ms: int
+
+
+class Latency:
+    """A histogram that costs a bisection; read by the metrics endpoint."""
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(LATENCY_BUCKETS_S) + 1)
+        self.sum_s = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self.counts[bisect_left(LATENCY_BUCKETS_S, seconds)] += 1
+        self.sum_s += seconds
+
+
+class Tape:
+    """One (exchange, pair). `trade` and `ticker` may be called from any thread.
+
+    Args:
+        writer: who writes.
+        pair: which pair.
+        partition: its partition in every topic.
+        sequencer: the position to continue from.
+        last_time_us: exchange time of the last trade in Kafka, None if there is none.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        pair: str,
+        partition: int,
+        sequencer: TradeSequencer,
+        sink: KafkaSink,
+        ledger: GapLedger,
+        last_time_us: int | None = None,
+    ) -> None:
+        self.pair = pair
+        self._writer = writer
+        self._partition = partition
+        self._key = key_of(writer.exchange, pair)
+        self._sequencer = sequencer
+        self._sink = sink
+        self._ledger = ledger
+        self._last_time_us = last_time_us or 0
+        self._lock = threading.Lock()
+        self._ticker_lock = threading.Lock()
+        self._halted = False
+        self._delivered = self._on_trade_delivered
+        self._unacked_ns: deque[int] = deque()
+        self._awaited = threading.Event()
+        self._awaited_count = 0
+        self._last_ticker: TickerEvent | None = None
+        self._waiting_ticker: TickerEvent | None = None
+        self.cause = "restart"
+        """Why the next gap, if there is one, has come about; kept by the connection."""
+        self.latency = Latency()
+        self.trades_sent = 0
+        self.trades_acked = 0
+        self.trades_by_source: dict[Source, int] = {"ws": 0, "snapshot": 0, "rest": 0}
+        self.duplicates = 0
+        self.tickers_sent = 0
+        self.tickers_conflated = 0
+        self.last_trade_ns = 0
+        self.last_ticker_ns = 0
+
+    @property
+    def last_id(self) -> int | None:
+        """The highest trade id seen."""
+        return self._sequencer.last_id
+
+    def missing(self, bounds: IdRange) -> list[IdRange]:
+        """The ids in `bounds` that have not come yet."""
+        with self._lock:
+            return self._sequencer.missing.within(bounds)
+
+    def give_up(self, ids: IdRange) -> None:
+        """Stop waiting for `ids`: the exchange does not have them."""
+        with self._lock:
+            self._sequencer.missing.remove(ids)
+
+    def trade(self, event: TradeEvent, source: Source) -> bool:
+        """Send a trade unless it was seen before; return whether it was sent.
+
+        Raises:
+            StoppingError, DeliveryError: nothing was sent, and this tape takes nothing more: a later trade
+                would hide the hole from the process that resumes.
+            TapeRestartedError: the exchange's ids began anew.
+        """
+        with self._lock:
+            if self._halted:
+                raise StoppingError
+            verdict = self._sequencer.offer(event.first_id, event.trade_id, is_snapshot=event.is_snapshot)
+            try:
+                if verdict.gap is not None:
+                    self._ledger.open(self.pair, verdict.gap, self.cause if verdict.take else "overlap")
+                if verdict.take:
+                    self._send(event, source)
+                    return True
+            except BaseException:
+                self._halted = True
+                raise
+            if verdict is BASELINE:
+                self._last_time_us = event.exchange_time_us
+                return False
+            self._refuse_restart(event, source)
+            self.duplicates += source != "rest"
+            return False
+
+    def _send(self, event: TradeEvent, source: Source) -> None:
+        writer = self._writer
+        seq = self.trades_sent + 1
+        value = encode(
+            Trade(
+                exchange=writer.exchange,
+                pair=event.pair,
+                first_id=event.first_id,
+                trade_id=event.trade_id,
+                count=event.count,
+                price=event.price,
+                size=event.size,
+                side=event.side,
+                exchange_time_us=event.exchange_time_us,
+                receive_time_ns=event.receive_time_ns,
+                producer_id=writer.producer_id,
+                producer_epoch=writer.epoch_ms,
+                seq=seq,
+                source=source,
+                simulated=writer.simulated,
+            )
+        )
+        self._unacked_ns.append(event.receive_time_ns)
+        self._sink.send(topics.TRADES, self._partition, self._key, value, self._delivered)
+        self.trades_sent = seq
+        self.trades_by_source[source] += 1
+        if source != "rest":
+            self.last_trade_ns = event.receive_time_ns
+            self._last_time_us = event.exchange_time_us
+
+    def _refuse_restart(self, event: TradeEvent, source: Source) -> None:
+        """A known id with a time far after the newest trade's is another trade with a used number."""
+        newer_us = event.exchange_time_us - self._last_time_us
+        if source != "rest" and self._last_time_us and newer_us > _RESTART_MARGIN_US:
+            raise TapeRestartedError(
+                f"{self._writer.exchange} {self.pair} sends trade {event.trade_id}, "
+                f"{newer_us // 1_000_000} s newer than trade {self._sequencer.last_id}, the last in Kafka.",
+                "The exchange has begun to number anew: keep its trades apart by purging the old data "
+                "(`crypto-platform purge`) or by another CRYPTO_HOME.",
+            )
+
+    def _on_trade_delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._sink.check(error, message)
+            return
+        self.trades_acked += 1
+        self.latency.observe((time.time_ns() - self._unacked_ns.popleft()) / 1e9)
+        if self.trades_acked == self._awaited_count:
+            self._awaited.set()
+
+    def wait_acked(self) -> None:
+        """Return when Kafka has all trades that were sent until now; for one thread at a time.
+
+        Raises like `KafkaSink.send`.
+        """
+        self._awaited.clear()
+        self._awaited_count = self.trades_sent
+        while self.trades_acked < self._awaited_count:
+            self._awaited.wait(ACK_POLL_S)
+            self._sink.raise_if_ending()
+
+    def ticker(self, event: TickerEvent, source: Source) -> None:
+        """Send a ticker, or keep it until there is room: a newer one then replaces it.
+
+        One that is older than the last, or equal to it, comes from a second connection or a
+        re-subscription and is dropped.
+        """
+        with self._ticker_lock:
+            last = self._last_ticker
+            if last is not None and _is_repeat(event, last):
+                return
+            self._last_ticker = event
+            self.last_ticker_ns = event.receive_time_ns
+            if self._waiting_ticker is not None:
+                self.tickers_conflated += 1
+            self._waiting_ticker = None if self._send_ticker(event, source) else event
+
+    def retry_ticker(self) -> None:
+        """Send the ticker that found no room, if there is one."""
+        if self._waiting_ticker is None:
+            return
+        with self._ticker_lock:
+            event = self._waiting_ticker
+            if event is not None and self._send_ticker(event, "snapshot" if event.is_snapshot else "ws"):
+                self._waiting_ticker = None
+
+    def _send_ticker(self, event: TickerEvent, source: Source) -> bool:
+        writer = self._writer
+        fields = msgspec.structs.asdict(event)
+        del fields["is_snapshot"]
+        record = Ticker(
+            exchange=writer.exchange,
+            producer_id=writer.producer_id,
+            producer_epoch=writer.epoch_ms,
+            seq=self.tickers_sent + 1,
+            source=source,
+            simulated=writer.simulated,
+            **fields,
+        )
+        if not self._sink.try_send(
+            topics.TICKERS, self._partition, self._key, encode(record), self._sink.check
+        ):
+            return False
+        self.tickers_sent += 1
+        return True
+
+    def dead_letter(self, bad: BadFrame) -> None:
+        """Keep what could not become a record."""
+        letter = DeadLetter(
+            exchange=self._writer.exchange,
+            pair=bad.pair,
+            stage="parse",
+            reason=bad.reason,
+            raw=bad.raw[:RAW_MAX],
+            receive_time_ns=bad.receive_time_ns,
+            producer_id=self._writer.producer_id,
+        )
+        self._sink.send(topics.DEAD_LETTERS, self._partition, self._key, encode(letter), self._sink.check)
+
+
+def _is_repeat(event: TickerEvent, last: TickerEvent) -> bool:
+    if event.exchange_time_us != last.exchange_time_us:
+        return event.exchange_time_us < last.exchange_time_us
+    same = msgspec.structs.replace(event, receive_time_ns=last.receive_time_ns, is_snapshot=last.is_snapshot)
+    return same == last
