@@ -10,13 +10,14 @@ import signal
 import sys
 
 import structlog
+from uvicorn.loops.auto import auto_loop_factory
 
 from streaming import logs, settings, telemetry
 from streaming.errors import PlatformError
 from streaming.simulator.app import build, registry_of
 from streaming.simulator.serving import bind, serve
 
-log = structlog.get_logger(__name__)
+log = structlog.get_logger("streaming.simulator")
 
 
 async def _run(loaded: settings.Settings) -> None:
@@ -43,7 +44,8 @@ def main() -> int:
     try:
         loaded = settings.load()
         logs.configure(loaded, "simulator")
-        asyncio.run(_run(loaded))
+        with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+            runner.run(_run(loaded))
     except PlatformError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
@@ -79,9 +79,9 @@ class ClientSocket(asyncio.Protocol):
         """Loop time until which nothing is answered either."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=BUFFER_LIMIT_BYTES)
+        # Event loops other than asyncio's own have transports that only look like asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=BUFFER_LIMIT_BYTES)
         self._open_connections.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -113,6 +113,7 @@ class ClientSocket(asyncio.Protocol):
     def shutdown(self) -> None:
         """The server is going away."""
         self.close(1001, "going away")
+        self._transport.close()
 
     def pause_writing(self) -> None:
         """The client does not read: more than the buffer limit waits for it."""
