@@ -14,6 +14,7 @@ import difflib
 import os
 import tomllib
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -162,6 +163,11 @@ class Settings(BaseModel):
         "CRYPTO_METRICS_PORT",
         None,
         description="Port of this process's /metrics; set by the stack, 0 switches it off",
+    )
+    history_start: date = _env(
+        "CRYPTO_HISTORY_START",
+        date(2021, 1, 1),
+        description="First day (UTC) for which rollups can be computed; recordings may be older than the account",
     )
 
     kafka_bootstrap_servers: str | None = _env(
