@@ -167,7 +167,7 @@ class Settings(BaseModel):
     history_start: date = _env(
         "CRYPTO_HISTORY_START",
         date(2021, 1, 1),
-        description="First day (UTC) for which rollups can be computed; recordings may be older than the account",
+        description="First day (UTC) for which rollups can be computed",
     )
 
     kafka_bootstrap_servers: str | None = _env(
