@@ -36,5 +36,5 @@ def read(settings: Settings) -> dict[PairKey, TapeSummary]:
     return {
         (f"OKX{SIMULATED_SUFFIX}", pair): TapeSummary(((int(s["first_id"]), int(s["last_id"])),))
         for pair, s in pairs.items()
-        if s["count"] and pair in settings.partitions
+        if s is not None and pair in settings.partitions
     }

@@ -54,7 +54,9 @@ class Platform:
         return [str(Path(sys.executable).with_name("crypto-platform")), *arguments]
 
     def process_environment(self) -> dict[str, str]:
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("CRYPTO_", "KAFKA_", "SNOWFLAKE_"))}
+        inherited = {
+            k: v for k, v in os.environ.items() if not k.startswith(("CRYPTO_", "KAFKA_", "SNOWFLAKE_"))
+        }
         return inherited | dict(self.environment) | {"NO_COLOR": "1"}
 
     def json(self, *arguments: str, timeout_s: float = 90) -> tuple[int, Any]:

@@ -19,7 +19,6 @@ from infra.local.services import Service, Step, Task
 from infra.local.stack import Progress, Stack, StartError
 from streaming import settings as settings_module
 
-
 FAILING = "print('first line'); raise SystemExit('CRYPTO_X is wrong. Mend it.')"
 
 
