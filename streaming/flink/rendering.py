@@ -1,0 +1,126 @@
+"""SQL files to statements: `${name}` placeholders, Kafka properties in Java's names, quoting.
+
+What belongs here: text. What does not: which files make a job (`streaming.flink.jobs`), executing them
+(`streaming.flink.submit`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from streaming import records, topics
+from streaming.errors import PlatformError
+from streaming.flink import placement
+from streaming.settings import Settings
+
+IDLE_TIMEOUT: Final = "5 s"
+CLOCK_TOLERANCE_US: Final = 5 * 60 * 1_000_000
+"""How far an exchange's time may be ahead of ours before it is taken for an error."""
+
+_PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
+_SHADED = "org.apache.flink.kafka.shaded."
+"""The SQL connector carries its own copy of the Kafka client under this prefix."""
+
+
+class RenderingError(PlatformError):
+    """A SQL file names a placeholder that has no value."""
+
+
+def render(text: str, values: Mapping[str, str]) -> str:
+    """`text` with every `${name}` replaced; values are inserted as they are, never rendered again.
+
+    Raises:
+        RenderingError: a placeholder has no value.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in values:
+            known = ", ".join(sorted(values))
+            raise RenderingError(f"The SQL names ${{{name}}}, which has no value.", f"There are: {known}.")
+        return values[name]
+
+    return _PLACEHOLDER.sub(value, text)
+
+
+def values(settings: Settings, job: str, partitions: int) -> dict[str, str]:
+    """The value of every placeholder for one job.
+
+    Args:
+        settings: gives Kafka's address and security.
+        job: the job's name; its consumer group and transactional ids start with it.
+        partitions: how many partitions the platform's topics have.
+    """
+    return {
+        "trades_topic": topics.TRADES,
+        "tickers_topic": topics.TICKERS,
+        "clean_trades_topic": topics.CLEAN_TRADES,
+        "clean_tickers_topic": topics.CLEAN_TICKERS,
+        "dead_letters_topic": topics.DEAD_LETTERS,
+        "bars_1m_topic": topics.BARS_1M,
+        "group_id": job,
+        "transactional_id_prefix": job,
+        "schema_version": str(records.SCHEMA_VERSION),
+        "clock_tolerance_us": str(CLOCK_TOLERANCE_US),
+        "idle_timeout": IDLE_TIMEOUT,
+        "kafka_properties": property_lines(java_properties(settings.kafka_client_config())),
+        "placement_key": placement_expression(partitions),
+    }
+
+
+def quoted(text: str) -> str:
+    """`text` as a SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def placement_expression(partitions: int) -> str:
+    """The SQL that gives a row the key of the partition it was read from."""
+    cases = " ".join(f"WHEN {n} THEN {quoted(key)}" for n, key in enumerate(placement.keys(partitions)))
+    return f"CASE `kafka_partition` {cases} ELSE CAST(`kafka_partition` AS STRING) END"
+
+
+def property_lines(properties: Mapping[str, str]) -> str:
+    """Kafka client properties as connector options, without a trailing comma."""
+    return ",\n  ".join(f"'properties.{key}' = {quoted(value)}" for key, value in properties.items())
+
+
+def java_properties(config: Mapping[str, str | int]) -> dict[str, str]:
+    """librdkafka's properties of address and security in the names of Kafka's Java client.
+
+    Raises:
+        RenderingError: a property or SASL mechanism has no counterpart here.
+    """
+    properties: dict[str, str] = {}
+    rest = {key: str(value) for key, value in config.items()}
+    username, password = rest.pop("sasl.username", ""), rest.pop("sasl.password", "")
+    for key, value in rest.items():
+        if key in ("bootstrap.servers", "security.protocol", "sasl.mechanism"):
+            properties[key] = value
+        elif key == "ssl.ca.location":
+            properties |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": value}
+        else:
+            raise RenderingError(f"The Kafka property {key} is not known to Flink's jobs.", "Remove it.")
+    mechanism = properties.get("sasl.mechanism", "")
+    if mechanism:
+        properties["sasl.jaas.config"] = (
+            f"{_login_module(mechanism)} required "
+            f"username={_jaas_quoted(username)} password={_jaas_quoted(password)};"
+        )
+    return properties
+
+
+def _login_module(mechanism: str) -> str:
+    package = f"{_SHADED}org.apache.kafka.common.security"
+    if mechanism.startswith("SCRAM-"):
+        return f"{package}.scram.ScramLoginModule"
+    if mechanism == "PLAIN":
+        return f"{package}.plain.PlainLoginModule"
+    raise RenderingError(
+        f"KAFKA_SASL_MECHANISM {mechanism} is not supported by Flink's jobs.", "Use SCRAM-SHA-512 or PLAIN."
+    )
+
+
+def _jaas_quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
