@@ -89,7 +89,8 @@ def up(
     from infra.local.stack import Stack
 
     say: Callable[[str], None] = (lambda text: None) if as_json else terminal.out.print
-    settings = settings_module.load(**({"source": source} if source else {}))
+    chosen: dict[str, Any] = {"source": source} if source else {}
+    settings = settings_module.load(**chosen)
     running = Stack(_running_settings())
     if running.is_running():
         if as_json:

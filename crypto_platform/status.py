@@ -21,7 +21,8 @@ from infra.local.services import Service
 from infra.local.stack import Stack
 from streaming import topics, warehouse
 from streaming.errors import PlatformError, ServiceUnavailableError
-from streaming.flink.rest import FlinkClient
+from streaming.flink.jobs import JOBS
+from streaming.flink.rest import FlinkRest
 from streaming.kafka import consumer, watermarks
 from streaming.settings import Settings
 
@@ -190,7 +191,19 @@ def loader_lag(settings: Settings) -> dict[str, int]:
 
 def checkpoint_age_s(settings: Settings) -> float | None:
     """Age of the older of the jobs' last completed checkpoints; None before the first ones."""
-    return FlinkClient(settings.flink_url).oldest_checkpoint_age_s()
+    now_s = time.time()
+    ages: list[float] = []
+    with FlinkRest(settings.flink_url) as flink:
+        for job in JOBS.values():
+            running = flink.running(job.name)
+            if not running:
+                raise ServiceUnavailableError(
+                    f"Flink runs no job {job.name}.", "`crypto-platform logs flink-jobs`."
+                )
+            age = flink.checkpoints(running[0].id).age_s(now_s)
+            if age is not None:
+                ages.append(age)
+    return max(ages, default=None)
 
 
 def open_gaps(settings: Settings) -> int:
