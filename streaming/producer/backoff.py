@@ -1,6 +1,6 @@
 """How long to wait before the next try, and how often something may be done at all.
 
-What belongs here: full-jitter back-off and the token bucket, both on an injected clock. What does not:
+What belongs here: full-jitter back-off and the rate limiter, both on an injected clock. What does not:
 the sleeping itself; callers wait on something they can be woken from.
 
 Source of full jitter: Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
@@ -11,9 +11,13 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from streaming.exchanges.venue import RateLimit
+
+WINDOW_MARGIN: Final = 0.05
 
 
 class Backoff:
@@ -44,23 +48,25 @@ class Backoff:
         self.failures = 0
 
 
-class TokenBucket:
-    """Lets at most `limit.requests` pass in `limit.seconds`, shared by all threads of the process.
+class RateLimiter:
+    """Lets at most `limit.requests` pass in any `limit.seconds`, for all threads of the process together.
 
-    Tokens come back one by one, evenly, so the limit also holds in every sliding window up to one burst.
+    The exact sliding window: each pass waits until the one `requests` before it is old enough, plus a
+    margin, because the exchange counts arrivals and not departures.
     """
 
     def __init__(self, limit: RateLimit, clock: Callable[[], float] = time.monotonic) -> None:
-        self._interval_s = limit.seconds / limit.requests
-        self._burst_s = limit.seconds / 2
+        self._window_s = limit.seconds * (1 + WINDOW_MARGIN)
         self._clock = clock
         self._lock = threading.Lock()
-        self._next_s = clock() - self._burst_s
+        self._passes: deque[float] = deque(maxlen=limit.requests)
 
     def reserve_s(self) -> float:
-        """Take one token and return the seconds to wait before using it (0.0: use it now)."""
+        """Reserve one pass and return the seconds to wait before using it (0.0: use it now)."""
         with self._lock:
             now_s = self._clock()
-            at_s = max(self._next_s, now_s - self._burst_s + self._interval_s)
-            self._next_s = at_s + self._interval_s
-            return max(0.0, at_s - now_s)
+            at_s = now_s
+            if len(self._passes) == self._passes.maxlen:
+                at_s = max(now_s, self._passes[0] + self._window_s)
+            self._passes.append(at_s)
+            return at_s - now_s

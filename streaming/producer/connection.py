@@ -35,7 +35,7 @@ from streaming.exchanges.events import (
 )
 from streaming.exchanges.session import Session, State
 from streaming.exchanges.venue import ConnectionPlan, Venue
-from streaming.producer.backoff import Backoff, TokenBucket
+from streaming.producer.backoff import Backoff, RateLimiter
 from streaming.producer.sink import StoppingError
 from streaming.producer.tape import Tape
 from streaming.producer.transport import ConnectError, ConnectionClosedError, Transport
@@ -58,7 +58,7 @@ class Connection:
     Args:
         url: full address.
         tapes: by pair.
-        bucket: limits connects of all connections together.
+        limiter: limits connects of all connections together.
         on_notice: called once when the exchange announces the end of this connection.
         on_ready: called whenever this connection becomes ready.
         on_stale: called with a pair that is silent.
@@ -72,7 +72,7 @@ class Connection:
         plan: ConnectionPlan,
         url: str,
         tapes: Mapping[str, Tape],
-        bucket: TokenBucket,
+        limiter: RateLimiter,
         *,
         on_notice: Callable[[Connection], None],
         on_ready: Callable[[Connection], None],
@@ -85,7 +85,7 @@ class Connection:
         self._url = url
         self._tapes = {pair: tapes[pair] for pair in plan.pairs}
         self._any_tape = self._tapes[plan.pairs[0]]
-        self._bucket = bucket
+        self._limiter = limiter
         self._on_notice = on_notice
         self._on_ready = on_ready
         self._on_stale = on_stale
@@ -149,7 +149,7 @@ class Connection:
 
     def _live(self) -> float:
         """One connection from handshake to end; return the least seconds to wait before the next."""
-        if self._stop.wait(self._bucket.reserve_s()):
+        if self._stop.wait(self._limiter.reserve_s()):
             return 0.0
         self._has_data = False
         session = self._session = self._venue.session(self.plan)

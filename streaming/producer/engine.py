@@ -17,7 +17,7 @@ from streaming.errors import PlatformError
 from streaming.exchanges.session import State
 from streaming.exchanges.venue import ConnectionPlan
 from streaming.producer import resume
-from streaming.producer.backoff import TokenBucket
+from streaming.producer.backoff import RateLimiter
 from streaming.producer.connection import Connection
 from streaming.producer.filler import Filler
 from streaming.producer.ledger import GapLedger
@@ -70,7 +70,7 @@ class Engine:
                 writer, pair, partition, sequencer, self.sink, self.ledger, position.last_time_us
             )
         self._client = RestClient(source.rest_url, stop)
-        self._bucket = TokenBucket(source.venue.connect_limit)
+        self._limiter = RateLimiter(source.venue.connect_limit)
         self._filler = Filler(
             source.venue,
             self._client,
@@ -133,7 +133,7 @@ class Engine:
             plan,
             self._source.ws_url + plan.path,
             self.tapes,
-            self._bucket,
+            self._limiter,
             on_notice=self._replace,
             on_ready=self._retire_older,
             on_stale=self._check_pair,

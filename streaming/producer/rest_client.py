@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from streaming.exchanges.venue import RestError, RestReply, RestRequest
-from streaming.producer.backoff import TokenBucket
+from streaming.producer.backoff import RateLimiter
 
 TIMEOUT_S: Final = 10.0
 
@@ -45,7 +45,7 @@ class RestClient:
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._stop = stop
-        self._buckets: dict[str, TokenBucket] = {}
+        self._limiters: dict[str, RateLimiter] = {}
         self._lock = threading.Lock()
         # A proxy from the environment must not be asked for an address on this machine.
         self._client = httpx.Client(
@@ -60,8 +60,8 @@ class RestClient:
             RestError: no reply (retryable), or the process is stopping (not retryable).
         """
         with self._lock:
-            bucket = self._buckets.setdefault(request.limit.name, TokenBucket(request.limit))
-        if self._stop.wait(bucket.reserve_s()):
+            limiter = self._limiters.setdefault(request.limit.name, RateLimiter(request.limit))
+        if self._stop.wait(limiter.reserve_s()):
             raise RestError("The process is stopping.", retryable=False)
         self.requests += 1
         try:

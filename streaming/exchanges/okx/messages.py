@@ -71,7 +71,7 @@ class TickerRow(msgspec.Struct, rename="camel", gc=False):
     high24h: str = ""
     low24h: str = ""
     vol24h: str = ""
-    vol_ccy24h: str = ""
+    vol_ccy24h: str = msgspec.field(name="volCcy24h", default="")
 
 
 class PushFrame(msgspec.Struct):
