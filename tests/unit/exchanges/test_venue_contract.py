@@ -5,6 +5,7 @@ A venue's own rules are tested beside it (`test_<venue>_*`); here stands what al
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -549,10 +550,8 @@ def test_no_rest_body_raises_anything_but_a_rest_error(frames: Frames, body: byt
     venue = frames.venue
     reply = RestReply(200, body, 7)
     for read in (venue.newest_id, venue.instruments, venue.time_us, venue.history("A-B", 1, 2).receive):
-        try:
+        with contextlib.suppress(RestError):
             read(reply)
-        except RestError as error:
-            assert str(error)
 
 
 @EVERY_VENUE

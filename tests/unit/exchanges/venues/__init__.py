@@ -90,7 +90,7 @@ class Frames(Protocol):
         """The announcement that the connection will be closed; None if the venue makes none."""
 
     def rest(self, request: RestRequest, tape: Sequence[Row]) -> RestReply:
-        """The venue's REST answer to a request of its adapter; `tape` is what one pair traded, oldest first."""
+        """The venue's REST answer to a request of its adapter; `tape` is what a pair traded, oldest first."""
 
     def instruments(self, live: str, halted: str) -> RestReply:
         """The list of markets: one that trades and one that does not."""
