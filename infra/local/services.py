@@ -6,6 +6,8 @@ and each part's own configuration (`infra.local.kafka`, `.flink`, `.dagster`).
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,10 +18,16 @@ from confluent_kafka.admin import AdminClient
 
 from infra.local import dagster, emulator, flink, kafka
 from infra.local.ports import PortUse, is_open
+from streaming.errors import PlatformError
 from streaming.kafka import create_topics
 from streaming.settings import LOOPBACK, Settings
 
 PROBE_TIMEOUT_S = 3.0
+MIGRATION_TIMEOUT_S = 300
+
+
+class MigrationError(PlatformError):
+    """A migration failed; those before it are applied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +236,26 @@ def _dagster(settings: Settings) -> list[Step]:
 
 
 def _migrate(settings: Settings) -> None:
-    from snowflake_sql.deploy import deploy
-
-    deploy(settings)
+    """Bring the schema up to date in a process of its own, whose log stays with the services' logs."""
+    log = settings.log_folder.absolute() / "migrations.log"
+    environment = os.environ | {
+        "CRYPTO_HOME": str(settings.home.absolute()),
+        "CRYPTO_SOURCE": settings.source,
+        "CRYPTO_PORT_OFFSET": str(settings.port_offset),
+    }
+    with log.open("wb") as output:
+        result = subprocess.run(
+            _module("snowflake_sql.deploy"),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            timeout=MIGRATION_TIMEOUT_S,
+            check=False,
+        )
+    if result.returncode != 0:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        raise MigrationError(
+            f"The warehouse's schema could not be brought up to date: {lines[-1] if lines else 'no output'}",
+            f"Its log is {log}.",
+        )
