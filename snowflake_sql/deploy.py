@@ -128,7 +128,7 @@ def _apply(settings: Settings, folder: Path, *, dry_run: bool) -> list[str]:
         run_schemachange(config, session)
     except (Error, OSError) as error:
         raise MigrationError(
-            f"A script of {folder.name} failed at {warehouse.place(settings)}: {error}.",
+            f"{warehouse.place(settings)} refused a script of {folder.name}: {error}.",
             "The scripts before it are applied. Correct it and run the command again.",
         ) from error
     return session.applied

@@ -77,24 +77,27 @@ def connection_parameters(settings: Settings) -> dict[str, Any]:
 
 
 def place(settings: Settings) -> str:
-    """The warehouse as people name it in messages."""
+    """The warehouse as a message names it at the start of a sentence."""
     if settings.uses_emulator:
-        return f"the Snowflake emulator at {LOOPBACK}:{settings.ports.emulator}"
-    return f"the Snowflake account {settings.snowflake_account}"
+        return f"The Snowflake emulator at {LOOPBACK}:{settings.ports.emulator}"
+    return f"The Snowflake account {settings.snowflake_account}"
 
 
 def open_connection(
-    settings: Settings, *, paramstyle: ParamStyle = "pyformat", autocommit: bool = True
+    settings: Settings,
+    *,
+    paramstyle: ParamStyle = "pyformat",
+    autocommit: bool = True,
+    schema: str | None = None,
 ) -> SnowflakeConnection:
     """A new connection; the caller closes it.
 
     Raises:
         ServiceUnavailableError: no answer within the time limit, or the log-in is refused.
     """
+    parameters = connection_parameters(settings) | ({"schema": schema} if schema else {})
     try:
-        return snowflake.connector.connect(
-            **connection_parameters(settings), paramstyle=paramstyle, autocommit=autocommit
-        )
+        return snowflake.connector.connect(**parameters, paramstyle=paramstyle, autocommit=autocommit)
     except (Error, OSError) as error:
         raise unavailable(settings, error) from error
 
@@ -155,4 +158,4 @@ def unavailable(settings: Settings, error: Exception) -> ServiceUnavailableError
         if settings.uses_emulator
         else "Check SNOWFLAKE_ACCOUNT, the user's key or password, and the network."
     )
-    return ServiceUnavailableError(f"No answer from {place(settings)} ({error}).", remedy)
+    return ServiceUnavailableError(f"{place(settings)} does not do what it is asked ({error}).", remedy)
