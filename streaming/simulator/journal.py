@@ -14,10 +14,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from streaming.errors import SettingsError
+from streaming.errors import PlatformError, SettingsError
 from streaming.simulator.events import Fill
 
 _RECORD = struct.Struct("<qqqqB")
+
+
+class JournalError(PlatformError):
+    """The tape on disk cannot be written."""
 
 
 class Journal:
@@ -60,14 +64,23 @@ class Journal:
         return fills
 
     def append(self, pair: str, fills: Iterable[Fill]) -> None:
-        """Add fills and hand them to the operating system."""
+        """Add fills and hand them to the operating system.
+
+        Raises:
+            JournalError: the file cannot be written, for example because the disk is full.
+        """
         file = self._files[pair]
-        file.write(
-            b"".join(
-                _RECORD.pack(f.trade_id, f.time_ms, f.price, f.size, f.sell | f.continues << 1) for f in fills
-            )
+        records = b"".join(
+            _RECORD.pack(f.trade_id, f.time_ms, f.price, f.size, f.sell | f.continues << 1) for f in fills
         )
-        file.flush()
+        try:
+            file.write(records)
+            file.flush()
+        except OSError as error:
+            raise JournalError(
+                f"The simulated exchange cannot write {file.name} ({error.strerror}).",
+                "Make room on the disk of CRYPTO_HOME.",
+            ) from error
 
     def close(self) -> None:
         for file in self._files.values():

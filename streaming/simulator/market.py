@@ -51,7 +51,7 @@ class Listener(Protocol):
         """Consecutive fills, oldest first, already on the tape."""
 
     def on_ticker(self, pair: str, ticker: Ticker) -> None:
-        """The ticker has changed."""
+        """The ticker has changed; it has a quote."""
 
 
 class Desk:
@@ -258,5 +258,5 @@ class Market:
         # Slots are multiples of the gap, so that all pairs share one wake-up.
         desk.ticker_due_us = (now_us // self._ticker_gap_us + 1) * self._ticker_gap_us
         ticker = desk.ticker()
-        if ticker is not None and self.listener is not None:
+        if ticker is not None and ticker.quote is not None and self.listener is not None:
             self.listener.on_ticker(pair, ticker)

@@ -56,7 +56,7 @@ async def serve(exchange: Exchange, listener: socket.socket, stop: asyncio.Event
     """Trade and answer until `stop` is set, then close every connection.
 
     Raises:
-        BaseExceptionGroup: the market failed; the server has been closed.
+        PlatformError: the market cannot go on; the server has been closed.
     """
     config = uvicorn.Config(
         exchange.app,
@@ -81,4 +81,7 @@ async def serve(exchange: Exchange, listener: socket.socket, stop: asyncio.Event
         exchange.journal.close()
     serving.result()
     if failed:
-        trading.result()
+        try:
+            trading.result()
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from group

@@ -99,7 +99,12 @@ class ClientSocket(asyncio.Protocol):
             self._protocol.data_to_send()
             return
         self._send_protocol_data()
-        if self._protocol.close_expected():
+        if self._protocol.close_rcvd is not None:
+            self._closing = True
+            self._transport.close()
+        elif self._protocol.close_expected():
+            # Closing with unread bytes would reset the connection and lose the close frame.
+            self._closing = True
             self._loop.call_later(CLOSE_WAIT_SECONDS, self._transport.abort)
 
     def eof_received(self) -> None:

@@ -116,7 +116,7 @@ class OkxVenue:
         desk = self.market.desks[wanted.pair]
         if wanted.channel == "tickers":
             ticker = desk.ticker()
-            if ticker is None:
+            if ticker is None or ticker.quote is None:
                 return b""
             text = messages.push("tickers", wanted.pair, [messages.ticker_row(ticker)])
             return text_frame(text.encode())
