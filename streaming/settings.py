@@ -129,6 +129,26 @@ class Settings(BaseModel):
     okx_rest_url: str = _env(
         "CRYPTO_OKX_REST_URL", "https://www.okx.com", description="Base of OKX's REST addresses"
     )
+    binance_ws_url: str = _env(
+        "CRYPTO_BINANCE_WS_URL",
+        "wss://stream.binance.com:443",
+        description="Base of Binance's WebSocket addresses, without /stream",
+    )
+    binance_rest_url: str = _env(
+        "CRYPTO_BINANCE_REST_URL",
+        "https://api.binance.com",
+        description="Base of Binance's REST addresses; its market-data-only host lacks historicalTrades",
+    )
+    coinbase_ws_url: str = _env(
+        "CRYPTO_COINBASE_WS_URL",
+        "wss://ws-feed.exchange.coinbase.com",
+        description="Address of Coinbase Exchange's WebSocket feed",
+    )
+    coinbase_rest_url: str = _env(
+        "CRYPTO_COINBASE_REST_URL",
+        "https://api.exchange.coinbase.com",
+        description="Base of Coinbase Exchange's REST addresses",
+    )
     sim_mode: Literal["generate", "replay"] = _env(
         "CRYPTO_SIM_MODE",
         "generate",
@@ -352,6 +372,10 @@ def _refuse_contradictions(settings: Settings) -> None:
     for name, url, schemes in (
         ("CRYPTO_OKX_WS_URL", settings.okx_ws_url, ("ws://", "wss://")),
         ("CRYPTO_OKX_REST_URL", settings.okx_rest_url, ("http://", "https://")),
+        ("CRYPTO_BINANCE_WS_URL", settings.binance_ws_url, ("ws://", "wss://")),
+        ("CRYPTO_BINANCE_REST_URL", settings.binance_rest_url, ("http://", "https://")),
+        ("CRYPTO_COINBASE_WS_URL", settings.coinbase_ws_url, ("ws://", "wss://")),
+        ("CRYPTO_COINBASE_REST_URL", settings.coinbase_rest_url, ("http://", "https://")),
         ("FLINK_REST_URL", settings.flink_url, ("http://", "https://")),
     ):
         if not url.startswith(schemes) or len(url.split("://", 1)[1]) == 0:
