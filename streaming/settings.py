@@ -149,6 +149,26 @@ class Settings(BaseModel):
         "https://api.exchange.coinbase.com",
         description="Base of Coinbase Exchange's REST addresses",
     )
+    kraken_ws_url: str = _env(
+        "CRYPTO_KRAKEN_WS_URL",
+        "wss://ws.kraken.com",
+        description="Base of Kraken's WebSocket addresses, without /v2",
+    )
+    kraken_rest_url: str = _env(
+        "CRYPTO_KRAKEN_REST_URL",
+        "https://api.kraken.com",
+        description="Base of Kraken's REST addresses, without /0",
+    )
+    bybit_ws_url: str = _env(
+        "CRYPTO_BYBIT_WS_URL",
+        "wss://stream.bybit.com/v5/public",
+        description="Base of Bybit's WebSocket addresses, without /spot",
+    )
+    bybit_rest_url: str = _env(
+        "CRYPTO_BYBIT_REST_URL",
+        "https://api.bybit.com",
+        description="Base of Bybit's REST addresses, without /v5",
+    )
     sim_mode: Literal["generate", "replay"] = _env(
         "CRYPTO_SIM_MODE",
         "generate",
@@ -376,6 +396,10 @@ def _refuse_contradictions(settings: Settings) -> None:
         ("CRYPTO_BINANCE_REST_URL", settings.binance_rest_url, ("http://", "https://")),
         ("CRYPTO_COINBASE_WS_URL", settings.coinbase_ws_url, ("ws://", "wss://")),
         ("CRYPTO_COINBASE_REST_URL", settings.coinbase_rest_url, ("http://", "https://")),
+        ("CRYPTO_KRAKEN_WS_URL", settings.kraken_ws_url, ("ws://", "wss://")),
+        ("CRYPTO_KRAKEN_REST_URL", settings.kraken_rest_url, ("http://", "https://")),
+        ("CRYPTO_BYBIT_WS_URL", settings.bybit_ws_url, ("ws://", "wss://")),
+        ("CRYPTO_BYBIT_REST_URL", settings.bybit_rest_url, ("http://", "https://")),
         ("FLINK_REST_URL", settings.flink_url, ("http://", "https://")),
     ):
         if not url.startswith(schemes) or len(url.split("://", 1)[1]) == 0:
