@@ -1,8 +1,8 @@
 """What venues share when they take frames apart: what decoding may raise, what becomes of a frame that cannot
 be read, and the two forms of an optional number.
 
-What belongs here: these small rules. What does not: any venue's shapes (`streaming.exchanges.<venue>.messages`)
-or the data contract itself (`streaming.records`).
+What belongs here: these small rules. What does not: any venue's shapes
+(`streaming.exchanges.<venue>.messages`) or the data contract itself (`streaming.records`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ def price_or_none(text: str, field: str) -> str | None:
     Raises:
         RecordError: not a plain decimal, or too wide; the message names `field`.
     """
-    return decimal_text(text, field, allow_zero=True) if text.strip("0.") else None
+    if not text:
+        return None
+    value = decimal_text(text, field, allow_zero=True)
+    return value if value.strip("0.") else None
 
 
 def quantity_or_none(text: str, field: str) -> str | None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Final
 
 from streaming.errors import SettingsError
+from streaming.exchanges.binance.venue import BINANCE
 from streaming.exchanges.okx.venue import OKX
 from streaming.exchanges.venue import Venue
 
-VENUES: Final[dict[str, Venue]] = {OKX.name: OKX}
+VENUES: Final[dict[str, Venue]] = {known.name: known for known in (OKX, BINANCE)}
 
 
 def venue(name: str) -> Venue:
