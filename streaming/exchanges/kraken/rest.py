@@ -1,0 +1,197 @@
+"""Kraken's REST requests for public data: what to ask, and how to read the answer. No HTTP client.
+
+What belongs here: paths, parameters, paging, error texts. What does not: sending, rate limiting and retrying
+(`streaming.producer`). Source: https://docs.kraken.com/api/docs/rest-api/get-recent-trades,
+get-tradable-asset-pairs, get-server-time; guides/spot-errors.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from streaming.errors import RecordError
+from streaming.exchanges.events import TradeEvent
+from streaming.exchanges.kraken import specification as spec
+from streaming.exchanges.kraken.instruments import AssetPair, instrument, rest_symbol_of
+from streaming.exchanges.kraken.messages import trade_of
+from streaming.exchanges.replies import read, retry_after_s
+from streaming.exchanges.venue import Instrument, RestError, RestReply, RestRequest, TradeHistory
+
+EXCHANGE: Final = "Kraken"
+_SIDES: Final = {"b": "buy", "s": "sell"}
+
+
+_Result = TypeVar("_Result")
+
+
+class _Envelope(msgspec.Struct, Generic[_Result]):
+    error: list[str]
+    result: _Result | None = None
+
+
+class _Row(msgspec.Struct, array_like=True, gc=False):
+    price: str
+    volume: str
+    time: Decimal
+    """Seconds since the epoch with up to nine decimals, as a JSON number: never read it as a float."""
+    side: str
+    order_type: str
+    misc: str
+    trade_id: int
+
+    def time_ns(self) -> int:
+        if not 10**9 <= self.time < 10**11:
+            raise RecordError(f"time {str(self.time)[:80]} is not a time in seconds.")
+        return int(self.time.scaleb(9))
+
+    def event(self, pair: str, time_us: int, receive_time_ns: int) -> TradeEvent:
+        side = _SIDES.get(self.side, self.side)
+        return trade_of(
+            pair, self.trade_id, self.price, self.volume, side, time_us, receive_time_ns, is_snapshot=False
+        )
+
+
+class _Clock(msgspec.Struct):
+    unixtime: int
+
+
+_trades_decoder: Final = msgspec.json.Decoder(_Envelope[dict[str, list[_Row] | str]])
+_pairs_decoder: Final = msgspec.json.Decoder(_Envelope[dict[str, AssetPair]])
+_clock_decoder: Final = msgspec.json.Decoder(_Envelope[_Clock])
+
+
+def _result(reply: RestReply, decoder: msgspec.json.Decoder[_Envelope[_Result]]) -> _Result:
+    envelope = read(EXCHANGE, reply, decoder)
+    if envelope.error or envelope.result is None:
+        text = ", ".join(envelope.error)[:200]
+        busy = text.startswith(spec.RETRYABLE_REST_ERRORS)
+        raise RestError(
+            f"{EXCHANGE} refused the request: {text!r}.",
+            retryable=busy or not envelope.error,
+            retry_after_s=retry_after_s(reply) or (spec.RETRY_DELAY_S if busy else 0.0),
+        )
+    return envelope.result
+
+
+def _rows(reply: RestReply) -> list[_Row]:
+    """The trades of a reply by rising id. Their key is a name of the pair that may differ from ours, and
+    beside it stands `last`, a cursor."""
+    parts = _result(reply, _trades_decoder).values()
+    rows = [row for part in parts if not isinstance(part, str) for row in part]
+    return sorted(rows, key=lambda row: row.trade_id)
+
+
+class KrakenTradeHistory:
+    """Looks for the beginning of the range, then pages forwards through it.
+
+    Trades can only be asked for by time (`since`, exclusive), not by id. The newest 1000 are enough for most
+    gaps. For an older one, ids between two known trades are taken as evenly spread, and every answer narrows
+    the search. Pages overlap by a nanosecond: trades of one order share their time.
+    """
+
+    def __init__(self, pair: str, from_id: int, to_id: int) -> None:
+        self._pair = pair
+        self._from_id = from_id
+        self._to_id = to_id
+        self._end_id = to_id
+        self._since: int | None = None
+        self._below: tuple[int, int] | None = None
+        self._above = (0, 0)
+        self._ns_per_id = 1
+        self._tries = 0
+        self._located = False
+        self._done = False
+
+    @property
+    def covered(self) -> bool:
+        return self._done
+
+    def next_request(self) -> RestRequest | None:
+        return None if self._done else _trades(self._pair, self._since)
+
+    def receive(self, reply: RestReply) -> list[TradeEvent]:
+        rows = _rows(reply)
+        try:
+            times = [row.time_ns() for row in rows]
+            trades = [
+                row.event(self._pair, time_ns // 1000, reply.receive_time_ns)
+                for row, time_ns in zip(rows, times, strict=True)
+            ]
+        except RecordError as error:
+            raise RestError(f"{EXCHANGE}'s history has a bad row: {error}", retryable=True) from error
+        if rows:
+            self._advance((rows[0].trade_id, times[0]), (rows[-1].trade_id, times[-1]), len(rows))
+        elif self._located:
+            self._done = True
+        else:
+            raise RestError(f"{EXCHANGE}'s history is empty where trades were expected.", retryable=True)
+        return [trade for trade in trades if self._from_id <= trade.trade_id <= self._to_id]
+
+    def _advance(self, first: tuple[int, int], last: tuple[int, int], rows: int) -> None:
+        """Choose the next page by the (id, time) of the first and last trade of this one."""
+        if self._since is None:
+            if last[0] < self._to_id:
+                raise RestError(f"{EXCHANGE}'s history is still behind its live feed.", retryable=True)
+            self._done = first[0] <= self._from_id or rows < spec.TRADES_ROWS
+            self._end_id = min(self._to_id, first[0] - 1)
+            self._ns_per_id = max((last[1] - first[1]) // rows, 1)
+            self._above, self._since = first, self._aim(first)
+        elif self._located or self._since == 0 or first[0] <= self._from_id <= last[0] + 1:
+            self._located = True
+            self._done = last[0] >= self._end_id
+            self._since = last[1] - 1 if last[1] - 1 > self._since else last[1]
+        else:
+            if first[0] > self._from_id:
+                self._above = first
+            else:
+                self._below = last
+            self._since = self._aim(self._above)
+
+    def _aim(self, above: tuple[int, int]) -> int:
+        """A time whose page should hold the first id: by even spread, every second time halfway."""
+        self._tries += 1
+        wanted = self._from_id - spec.TRADES_ROWS // 2
+        if self._below is None:
+            return max(above[1] - (above[0] - wanted) * (self._ns_per_id << (self._tries - 1)), 0)
+        width_ns = above[1] - self._below[1]
+        if self._tries % 2:
+            return self._below[1] + width_ns // 2
+        ids = max(wanted - self._below[0], 0)
+        return self._below[1] + width_ns * ids // max(above[0] - self._below[0], 1)
+
+
+class KrakenRest:
+    """The REST half of `streaming.exchanges.venue.Venue`."""
+
+    def history(self, pair: str, from_id: int, to_id: int) -> TradeHistory:
+        return KrakenTradeHistory(pair, from_id, to_id)
+
+    def newest_request(self, pair: str) -> RestRequest:
+        return _trades(pair)
+
+    def newest_id(self, reply: RestReply) -> int | None:
+        return max((row.trade_id for row in _rows(reply)), default=None)
+
+    def instruments_request(self) -> RestRequest:
+        return RestRequest("/0/public/AssetPairs", spec.REST_LIMIT)
+
+    def instruments(self, reply: RestReply) -> list[Instrument]:
+        return [instrument(row) for row in _result(reply, _pairs_decoder).values()]
+
+    def time_request(self) -> RestRequest:
+        return RestRequest("/0/public/Time", spec.REST_LIMIT)
+
+    def time_us(self, reply: RestReply) -> int:
+        """Kraken only tells whole seconds: the middle of the named one is at most half a second off."""
+        return _result(reply, _clock_decoder).unixtime * 1_000_000 + 500_000
+
+
+def _trades(pair: str, since_ns: int | None = None) -> RestRequest:
+    """The trades after a time, oldest first, or the newest ones; at most a thousand."""
+    params = {"pair": rest_symbol_of(pair), "count": str(spec.TRADES_ROWS)}
+    if since_ns is not None:
+        params["since"] = str(since_ns)
+    return RestRequest("/0/public/Trades", spec.REST_LIMIT, params)
