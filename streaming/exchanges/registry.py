@@ -9,10 +9,11 @@ from typing import Final
 
 from streaming.errors import SettingsError
 from streaming.exchanges.binance.venue import BINANCE
+from streaming.exchanges.coinbase.venue import COINBASE
 from streaming.exchanges.okx.venue import OKX
 from streaming.exchanges.venue import Venue
 
-VENUES: Final[dict[str, Venue]] = {known.name: known for known in (OKX, BINANCE)}
+VENUES: Final[dict[str, Venue]] = {known.name: known for known in (OKX, BINANCE, COINBASE)}
 
 
 def venue(name: str) -> Venue:
