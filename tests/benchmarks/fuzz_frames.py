@@ -1,0 +1,229 @@
+"""`python -m tests.benchmarks.fuzz_frames [--frames N] [--seed S] [--venue NAME]`: throws damaged frames at
+every venue's protocol machine and counts what comes back.
+
+What belongs here: how frames are damaged and what must hold for any frame. What does not: what a good
+frame means (`tests/unit/exchanges/test_venue_contract.py`).
+
+For every frame: nothing is raised; every event keeps the data contract; and bytes that are no JSON at all come
+back as exactly one BadFrame. Whether they are JSON is decided by the standard library, not by the decoder
+that the adapters use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from streaming.exchanges.events import BadFrame, Output, TickerEvent, TradeEvent
+from streaming.exchanges.session import Session, State
+from streaming.exchanges.venue import ConnectionPlan
+from tests.unit.exchanges.venues import Frames, Quote, Row, all_frames, first_data, ticker_plan, trade_plan
+
+DEFAULT_FRAMES = 1_000_000
+START_NS = 1_000_000_000
+RECEIVED_NS = 1_791_369_376_400_000_123
+TICK_EVERY = 1000
+TOKENS = (
+    *(b'""', b"null", b"0", b"-1", b"1e999", b"[]", b"{}", b"true", b'"\\u0000"', b"\xff", b"\\", b'"'),
+    *(
+        b"NaN",
+        b"99999999999999999999",
+        b"9223372036854775808",
+        b"[[[[",
+        b"\xf0\x9f\x92\xb8",
+        b",",
+        b":",
+        b"}",
+    ),
+)
+
+
+@dataclass
+class Result:
+    """What came back from one venue."""
+
+    venue: str
+    frames: int = 0
+    seconds: float = 0.0
+    undecodable: int = 0
+    outputs: Counter[str] = field(default_factory=Counter)
+
+
+class Broken(AssertionError):
+    """A frame that a protocol machine must not answer as it did."""
+
+
+def corpus(frames: Frames, plan: ConnectionPlan) -> list[bytes]:
+    """Good and bad frames of every kind that a connection may see."""
+    pair = frames.pairs[0]
+    found = [
+        *frames.acks(plan),
+        *frames.heartbeats(plan),
+        *frames.unknown(),
+        *frames.fatal(),
+        *frames.retryable(),
+    ]
+    if plan == trade_plan(frames):
+        rows = [Row(pair, 101), Row(pair, 102, side="sell"), Row(frames.pairs[1], 101)]
+        for row in rows:
+            # Trades are what matters most, and are most of what really comes.
+            found += frames.trades([row]) * 6
+        found += frames.malformed(rows[0])
+        extra = (
+            frames.first_trade(rows[0]),
+            frames.notice(),
+            frames.mixed([rows[0], Row(pair, 103)], rows[1]),
+        )
+        found += [frame for frame in extra if frame is not None]
+    if plan == ticker_plan(frames):
+        found += [frames.ticker(Quote(pair))] * 6
+    return found
+
+
+def mutate(rng: random.Random, frame: bytes, others: list[bytes]) -> bytes:
+    """`frame` with one to four kinds of damage."""
+    data = bytearray(frame)
+    for _ in range(rng.choice((1, 1, 1, 2, 4))):
+        at = rng.randrange(len(data) + 1)
+        to = min(len(data), at + rng.randrange(1, 12))
+        kind = rng.randrange(8)
+        if kind == 0 and data:
+            data[at % len(data)] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            del data[at:to]
+        elif kind == 2:
+            data[at:at] = rng.choice(TOKENS)
+        elif kind == 3:
+            data[at:to] = rng.choice(TOKENS)
+        elif kind == 4:
+            data[at:at] = data[at:to]
+        elif kind == 5:
+            del data[at:]
+        elif kind == 6:
+            other = rng.choice(others)
+            data[at:] = other[rng.randrange(len(other) + 1) :]
+        else:
+            data[at:to] = bytes(rng.randrange(48, 58) for _ in range(to - at))
+    return bytes(data)
+
+
+def is_json(data: bytes) -> bool:
+    """Whether the standard library, at its most lenient, can read it."""
+    try:
+        json.loads(data.decode("utf-8", "replace"), strict=False)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def check(frame: bytes, outputs: list[Output], heartbeats: list[bytes]) -> bool:
+    """Return whether the frame was no JSON. Raises Broken when the answer to it is wrong."""
+    for output in outputs:
+        if type(output) is TradeEvent:
+            good = (
+                output.first_id <= output.trade_id == output.first_id + output.count - 1 < 2**63
+                and output.first_id >= 0
+                and Decimal(output.price) > 0
+                and Decimal(output.size) > 0
+                and output.side in ("buy", "sell")
+                and 10**15 <= output.exchange_time_us < 10**17
+            )
+        elif type(output) is TickerEvent:
+            good = output.bid_price is None or Decimal(output.bid_price) >= 0
+        else:
+            good = type(output) is not BadFrame or bool(output.reason)
+        if not good:
+            raise Broken(f"{frame!r} became {output!r}")
+    if is_json(frame) or frame in heartbeats:
+        return False
+    if [type(output) for output in outputs] != [BadFrame]:
+        raise Broken(f"{frame!r} is not JSON, but became {outputs!r}")
+    return True
+
+
+def fuzz(frames: Frames, count: int, seed: int) -> Result:
+    """Feed `count` damaged frames of one venue to its machines, all its connections in turn."""
+    rng = random.Random(f"{frames.venue.name}/{seed}")
+    result = Result(frames.venue.name)
+    plans = frames.venue.connections(frames.pairs)
+    began = time.perf_counter()
+    for number, plan in enumerate(plans):
+        originals = corpus(frames, plan)
+        heartbeats = frames.heartbeats(plan)
+        session = _open(frames, plan, rng)
+        for i in range(count // len(plans) + (number < count % len(plans))):
+            frame = mutate(rng, rng.choice(originals), originals)
+            try:
+                outputs = session.frame(frame, RECEIVED_NS)
+                if i % TICK_EVERY == 0:
+                    session.tick(START_NS + i)
+            except Exception as error:
+                raise Broken(f"{frame!r} raised {error!r}") from error
+            result.undecodable += check(frame, outputs, heartbeats)
+            result.outputs.update(type(output).__name__ for output in outputs)
+            result.frames += 1
+            if session.state is State.CLOSED:
+                session = _open(frames, plan, rng)
+    result.seconds = time.perf_counter() - began
+    return result
+
+
+def _open(frames: Frames, plan: ConnectionPlan, rng: random.Random) -> Session:
+    """A connection somewhere between the handshake and Ready."""
+    session = frames.venue.session(plan)
+    session.connected(START_NS)
+    if rng.random() < 0.8:
+        for frame in frames.acks(plan):
+            session.frame(frame, RECEIVED_NS)
+    if rng.random() < 0.8:
+        for pair in plan.pairs:
+            for frame in first_data(frames, plan, pair):
+                session.frame(frame, RECEIVED_NS)
+    return session
+
+
+def _line(venue: str, *cells: object) -> None:
+    sys.stdout.write(f"{venue:<10}" + "".join(f"{cell!s:>10}" for cell in cells) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Fuzz, print a table, return 1 if a venue broke."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.fuzz_frames")
+    parser.add_argument("--frames", type=int, default=DEFAULT_FRAMES, help="damaged frames per venue")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--venue", action="append", help="only this venue; may be repeated")
+    options = parser.parse_args()
+    chosen = [f for f in all_frames() if not options.venue or f.venue.name in map(str.upper, options.venue)]
+    failed = False
+    _line("venue", "frames", "not JSON", "bad", "trades", "tickers", "unknown", "ended", "seconds")
+    for frames in chosen:
+        try:
+            result = fuzz(frames, options.frames, options.seed)
+        except Broken as error:
+            failed = True
+            sys.stdout.write(f"{frames.venue.name} is BROKEN: {error}\n")
+            continue
+        out = result.outputs
+        _line(
+            result.venue,
+            result.frames,
+            result.undecodable,
+            out["BadFrame"],
+            out["TradeEvent"],
+            out["TickerEvent"],
+            out["Unknown"],
+            out["Reconnect"] + out["Fatal"],
+            round(result.seconds, 1),
+        )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
