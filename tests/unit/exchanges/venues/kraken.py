@@ -142,7 +142,8 @@ class KrakenFrames:
         else:
             rows = [row for row in tape if row.time_us * 1000 > int(since)][:count]
         wire_rows = ",".join(
-            f'["{row.price}","{row.size}",{Decimal(row.time_us) / 1_000_000},"{row.side[0]}","l","",{row.trade_id}]'
+            f'["{row.price}","{row.size}",{Decimal(row.time_us) / 1_000_000},"{row.side[0]}","l","",'
+            f"{row.trade_id}]"
             for row in rows
         )
         last = rows[-1].time_us * 1000 if rows else since or "0"

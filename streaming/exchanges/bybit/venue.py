@@ -1,0 +1,40 @@
+"""Bybit as a venue: ties its modules to the interface in `streaming.exchanges.venue`.
+
+What belongs here: the plan of connections and delegation. What does not: any rule of the protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from streaming.exchanges.bybit import specification as spec
+from streaming.exchanges.bybit.rest import BybitRest
+from streaming.exchanges.bybit.session import BybitSession
+from streaming.exchanges.session import Session
+from streaming.exchanges.venue import ConnectionPlan, RateLimit, Venue
+
+
+class Bybit(BybitRest):
+    """See `streaming.exchanges.venue.Venue`."""
+
+    name: Final = "BYBIT"
+    id_contiguous: Final = False
+    ws_url_field: Final = "bybit_ws_url"
+    rest_url_field: Final = "bybit_rest_url"
+    connect_limit: Final[RateLimit] = spec.CONNECT_LIMIT
+
+    def connections(self, pairs: Sequence[str]) -> list[ConnectionPlan]:
+        """Trades and tickers of up to a hundred pairs on each connection."""
+        size = spec.PAIRS_PER_CONNECTION
+        shards = [tuple(pairs[begin : begin + size]) for begin in range(0, len(pairs), size)]
+        return [
+            ConnectionPlan(f"market-{number}", spec.PATH, spec.CHANNELS, shard, carries_trades=True)
+            for number, shard in enumerate(shards, start=1)
+        ]
+
+    def session(self, plan: ConnectionPlan) -> Session:
+        return BybitSession(plan)
+
+
+BYBIT: Final[Venue] = Bybit()
