@@ -9,11 +9,13 @@ from typing import Final
 
 from streaming.errors import SettingsError
 from streaming.exchanges.binance.venue import BINANCE
+from streaming.exchanges.bybit.venue import BYBIT
 from streaming.exchanges.coinbase.venue import COINBASE
+from streaming.exchanges.kraken.venue import KRAKEN
 from streaming.exchanges.okx.venue import OKX
 from streaming.exchanges.venue import Venue
 
-VENUES: Final[dict[str, Venue]] = {known.name: known for known in (OKX, BINANCE, COINBASE)}
+VENUES: Final[dict[str, Venue]] = {known.name: known for known in (OKX, BINANCE, BYBIT, COINBASE, KRAKEN)}
 
 
 def venue(name: str) -> Venue:
