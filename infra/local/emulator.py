@@ -102,9 +102,15 @@ class Sessions:
 
 
 class _Connection(fakesnow.conn.FakeSnowflakeConnection):  # type: ignore[misc]
-    """A session that knows whether its transaction is open, however it was begun."""
+    """A session that knows whether its transaction is open, however it was begun, and that starts in the
+    schema PUBLIC, which every database of Snowflake has; fakesnow's MERGE needs a current schema."""
 
     in_transaction = False
+
+    def __init__(
+        self, duck_conn: Any, cache: Any, database: str | None, schema: str | None, **options: Any
+    ) -> None:
+        super().__init__(duck_conn, cache, database, schema or (database and "PUBLIC"), **options)
 
     def cursor(self, *_: Any, **__: Any) -> EmulatorCursor:
         return _SessionCursor(conn=self, duck_conn=self._duck_conn)

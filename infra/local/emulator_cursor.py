@@ -26,6 +26,7 @@ import duckdb
 from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.dialect import parse_one
 from snowflake.connector.errors import DatabaseError, ProgrammingError
+from snowflake.connector.errors import Error as SnowflakeError
 from sqlglot import exp
 
 KEPT_STATEMENTS = 512
@@ -89,6 +90,11 @@ class EmulatorCursor(FakeSnowflakeCursor):  # type: ignore[misc]
                 self._forget_after(command)
         except duckdb.Error as error:
             raise _as_snowflake(error) from error
+        except SnowflakeError:
+            raise
+        except Exception as error:
+            text = f"The emulator cannot run this statement ({type(error).__name__}: {error})."
+            raise ProgrammingError(msg=text[:2000], errno=INTERNAL, sqlstate="XX000") from error
         return self
 
     def _execute_kept(self, command: str, binds: Any) -> bool:
@@ -141,13 +147,32 @@ class EmulatorCursor(FakeSnowflakeCursor):  # type: ignore[misc]
 
     def _transform(self, expression: exp.Expression, params: Any) -> exp.Expression:
         transformed: exp.Expression = super()._transform(expression, params)
-        if isinstance(transformed, exp.Create) and isinstance(transformed.this, exp.Schema):
-            for part in list(transformed.this.expressions):
-                if isinstance(part, exp.PrimaryKey) or (
-                    isinstance(part, exp.Constraint) and part.find(exp.PrimaryKey) is not None
-                ):
-                    part.pop()
+        if isinstance(transformed, exp.Create):
+            _without_primary_key(transformed)
+            _without_notes_on_temporary(transformed)
         return transformed
+
+
+def _without_primary_key(create: exp.Create) -> None:
+    """Drop what Snowflake does not enforce."""
+    if isinstance(create.this, exp.Schema):
+        for part in list(create.this.expressions):
+            if isinstance(part, exp.PrimaryKey) or (
+                isinstance(part, exp.Constraint) and part.find(exp.PrimaryKey) is not None
+            ):
+                part.pop()
+
+
+def _without_notes_on_temporary(create: exp.Create) -> None:
+    """Drop fakesnow's notes about a temporary table, such as MERGE makes.
+
+    It keeps them in a database of its own, and DuckDB lets a transaction write to one database only, so a
+    MERGE within a transaction would fail.
+    """
+    properties = create.args.get("properties")
+    if properties is not None and properties.find(exp.TemporaryProperty) is not None:
+        create.args.pop("table_comment", None)
+        create.args.pop("text_lengths", None)
 
 
 def _as_snowflake(error: duckdb.Error) -> DatabaseError:

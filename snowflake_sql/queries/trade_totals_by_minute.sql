@@ -1,0 +1,19 @@
+-- Grain: one row a pair and minute (EXCHANGE, PAIR, WINDOW_START).
+-- Input: RAW.TRADES with :from_time <= EXCHANGE_TIME < :to_time, UTC.
+-- Output: lowest and highest id, ids covered, rows and the exact sum of sizes, to compare hop by hop.
+-- Source: audit rule MIN, MAX, COUNT per pair and minute at every hop.
+
+SELECT
+  EXCHANGE,
+  PAIR,
+  DATE_TRUNC('MINUTE', EXCHANGE_TIME) AS WINDOW_START,
+  MIN(FIRST_ID) AS FIRST_ID,
+  MAX(TRADE_ID) AS LAST_ID,
+  CAST(SUM(CAST(FILL_COUNT AS NUMBER(37, 0))) AS NUMBER(38, 0)) AS IDS_COVERED,
+  COUNT(*) AS ROW_COUNT,
+  CAST(SUM(CAST(SIZE AS NUMBER(38, 18))) AS NUMBER(38, 18)) AS SIZE_SUM
+FROM RAW.TRADES
+WHERE EXCHANGE_TIME >= CAST(:from_time AS TIMESTAMP_NTZ(6))
+  AND EXCHANGE_TIME < CAST(:to_time AS TIMESTAMP_NTZ(6))
+GROUP BY EXCHANGE, PAIR, DATE_TRUNC('MINUTE', EXCHANGE_TIME)
+ORDER BY EXCHANGE, PAIR, WINDOW_START;

@@ -1,0 +1,214 @@
+-- Made by `python -m snowflake_sql.flatten` from migrations/; edit the scripts there.
+
+-- migrations/V1.0.0__schemas.sql
+-- Grain: none; creates the schemas that every other script names.
+-- Input: the database of the session. Output: RAW (as loaded), MARKET (bars), OPS (offsets, gaps).
+-- Source: layout of the platform; transient schemas have no Fail-safe (docs.snowflake.com, "Transient Tables").
+
+CREATE TRANSIENT SCHEMA IF NOT EXISTS RAW COMMENT = 'Records as they left the stream, one row a record; can be rebuilt from Kafka and the exchange';
+
+CREATE SCHEMA IF NOT EXISTS MARKET COMMENT = 'Bars computed from trades';
+
+CREATE SCHEMA IF NOT EXISTS OPS COMMENT = 'What the platform knows about itself: load offsets and the gap ledger';
+
+-- migrations/V1.1.0__raw.sql
+-- Grain: TRADES one row a trade (EXCHANGE, PAIR, TRADE_ID); TICKERS one row a push
+--        (EXCHANGE, PAIR, PRODUCER_ID, PRODUCER_EPOCH, PRODUCER_SEQ); DEAD_LETTERS one row a refused message.
+-- Input: the loader. Output: the raw layer that rollups, checks and audits read.
+-- Source: streaming/records.py. Primary keys say what identifies a row; Snowflake does not enforce them on
+--         standard tables, the loader does. Rows arrive in time order, so no clustering key is needed.
+
+CREATE TRANSIENT TABLE IF NOT EXISTS RAW.TRADES (
+  EXCHANGE VARCHAR NOT NULL COMMENT 'Exchange; ends in _SIM when simulated',
+  PAIR VARCHAR NOT NULL COMMENT 'Pair as BASE-QUOTE',
+  FIRST_ID NUMBER(38, 0) NOT NULL COMMENT 'First trade id the row covers',
+  TRADE_ID NUMBER(38, 0) NOT NULL COMMENT 'Last trade id the row covers; identifies the trade',
+  FILL_COUNT NUMBER(38, 0) NOT NULL COMMENT 'Trade ids the row covers',
+  PRICE NUMBER(38, 18) NOT NULL COMMENT 'Price in quote currency, at most 8 digits before and 10 after the point',
+  SIZE NUMBER(38, 18) NOT NULL COMMENT 'Size in base currency, at most 11 digits before and 8 after the point',
+  SIDE VARCHAR NOT NULL COMMENT 'Side of the taker: buy or sell',
+  EXCHANGE_TIME TIMESTAMP_NTZ(6) NOT NULL COMMENT 'When the exchange made the trade, UTC',
+  RECEIVE_TIME TIMESTAMP_NTZ(9) NOT NULL COMMENT 'When the producer received it, UTC',
+  SOURCE VARCHAR NOT NULL COMMENT 'How it reached us: ws, snapshot or rest',
+  IS_SIMULATED BOOLEAN NOT NULL COMMENT 'Made by the simulated exchange',
+  PRODUCER_ID VARCHAR NOT NULL COMMENT 'Producer that wrote it',
+  PRODUCER_EPOCH NUMBER(38, 0) NOT NULL COMMENT 'Life of that producer process',
+  PRODUCER_SEQ NUMBER(38, 0) NOT NULL COMMENT 'Its gapless number per pair and record type within the epoch',
+  SCHEMA_VERSION NUMBER(38, 0) NOT NULL COMMENT 'Version of the record contract',
+  KAFKA_PARTITION NUMBER(38, 0) NOT NULL COMMENT 'Partition of the clean topic',
+  KAFKA_OFFSET NUMBER(38, 0) NOT NULL COMMENT 'Offset in that partition',
+  LOADED_AT TIMESTAMP_NTZ(6) NOT NULL COMMENT 'When the loader wrote the batch, UTC',
+  CONSTRAINT TRADES_IDENTITY PRIMARY KEY (EXCHANGE, PAIR, TRADE_ID)
+)
+DATA_RETENTION_TIME_IN_DAYS = 1
+COMMENT = 'Deduplicated trades of every pair';
+
+CREATE TRANSIENT TABLE IF NOT EXISTS RAW.TICKERS (
+  EXCHANGE VARCHAR NOT NULL COMMENT 'Exchange; ends in _SIM when simulated',
+  PAIR VARCHAR NOT NULL COMMENT 'Pair as BASE-QUOTE',
+  BID_PRICE NUMBER(38, 18) COMMENT 'Best bid in quote currency',
+  BID_SIZE NUMBER(38, 18) COMMENT 'Size at the best bid in base currency',
+  ASK_PRICE NUMBER(38, 18) COMMENT 'Best ask in quote currency',
+  ASK_SIZE NUMBER(38, 18) COMMENT 'Size at the best ask in base currency',
+  LAST_PRICE NUMBER(38, 18) COMMENT 'Price of the last trade in quote currency',
+  LAST_SIZE NUMBER(38, 18) COMMENT 'Size of the last trade in base currency',
+  OPEN_24H NUMBER(38, 18) COMMENT 'Price 24 hours ago',
+  HIGH_24H NUMBER(38, 18) COMMENT 'Highest price of the last 24 hours',
+  LOW_24H NUMBER(38, 18) COMMENT 'Lowest price of the last 24 hours',
+  BASE_VOLUME_24H NUMBER(38, 18) COMMENT 'Volume of the last 24 hours in base currency',
+  QUOTE_VOLUME_24H NUMBER(38, 18) COMMENT 'Volume of the last 24 hours in quote currency',
+  EXCHANGE_TIME TIMESTAMP_NTZ(6) NOT NULL COMMENT 'When the exchange made the ticker, UTC',
+  RECEIVE_TIME TIMESTAMP_NTZ(9) NOT NULL COMMENT 'When the producer received it, UTC',
+  SOURCE VARCHAR NOT NULL COMMENT 'How it reached us: ws, snapshot or rest',
+  IS_SIMULATED BOOLEAN NOT NULL COMMENT 'Made by the simulated exchange',
+  PRODUCER_ID VARCHAR NOT NULL COMMENT 'Producer that wrote it',
+  PRODUCER_EPOCH NUMBER(38, 0) NOT NULL COMMENT 'Life of that producer process',
+  PRODUCER_SEQ NUMBER(38, 0) NOT NULL COMMENT 'Its gapless number per pair and record type within the epoch',
+  SCHEMA_VERSION NUMBER(38, 0) NOT NULL COMMENT 'Version of the record contract',
+  KAFKA_PARTITION NUMBER(38, 0) NOT NULL COMMENT 'Partition of the clean topic',
+  KAFKA_OFFSET NUMBER(38, 0) NOT NULL COMMENT 'Offset in that partition',
+  LOADED_AT TIMESTAMP_NTZ(6) NOT NULL COMMENT 'When the loader wrote the batch, UTC',
+  CONSTRAINT TICKERS_IDENTITY PRIMARY KEY (EXCHANGE, PAIR, PRODUCER_ID, PRODUCER_EPOCH, PRODUCER_SEQ)
+)
+DATA_RETENTION_TIME_IN_DAYS = 1
+COMMENT = 'State of each market as the exchange pushed it';
+
+CREATE TRANSIENT TABLE IF NOT EXISTS RAW.DEAD_LETTERS (
+  EXCHANGE VARCHAR COMMENT 'Exchange, where it is known',
+  PAIR VARCHAR COMMENT 'Pair, where it is known',
+  STAGE VARCHAR NOT NULL COMMENT 'Part that refused it: parse, validate or load',
+  REASON VARCHAR NOT NULL COMMENT 'Why',
+  RAW_TEXT VARCHAR NOT NULL COMMENT 'Text as received, cut at 64 KiB',
+  RECEIVE_TIME TIMESTAMP_NTZ(9) NOT NULL COMMENT 'When it was received or refused, UTC',
+  PRODUCER_ID VARCHAR NOT NULL COMMENT 'Process that refused it',
+  SCHEMA_VERSION NUMBER(38, 0) NOT NULL COMMENT 'Version of the record contract',
+  SOURCE_TOPIC VARCHAR NOT NULL COMMENT 'Topic the loader read it from',
+  KAFKA_PARTITION NUMBER(38, 0) NOT NULL COMMENT 'Partition of that topic',
+  KAFKA_OFFSET NUMBER(38, 0) NOT NULL COMMENT 'Offset in that partition',
+  LOADED_AT TIMESTAMP_NTZ(6) NOT NULL COMMENT 'When the loader wrote the batch, UTC'
+)
+DATA_RETENTION_TIME_IN_DAYS = 1
+COMMENT = 'Messages that could not become rows, with the reason';
+
+CREATE STAGE IF NOT EXISTS RAW.LOADER COMMENT = 'Files of large batches, removed once they are loaded';
+
+-- migrations/V1.2.0__market.sql
+-- Grain: BARS_1M one row a pair and minute, BARS_1H one row a pair and hour: (EXCHANGE, PAIR, WINDOW_START).
+-- Input: BARS_1M from the loader (closed bars of the stream) and from rollups/bars_1m_recompute.sql;
+--        BARS_1H from rollups/bars_1h.sql. Output: prices and volumes for people and models.
+-- Source: streaming/records.py, Bar. Permanent, because trades are kept for a shorter time than bars.
+
+CREATE TABLE IF NOT EXISTS MARKET.BARS_1M (
+  EXCHANGE VARCHAR NOT NULL COMMENT 'Exchange; ends in _SIM when simulated',
+  PAIR VARCHAR NOT NULL COMMENT 'Pair as BASE-QUOTE',
+  WINDOW_START TIMESTAMP_NTZ(6) NOT NULL COMMENT 'Start of the window in exchange time, UTC, inclusive',
+  WINDOW_END TIMESTAMP_NTZ(6) NOT NULL COMMENT 'End of the window, exclusive',
+  OPEN NUMBER(38, 18) NOT NULL COMMENT 'Price of the first trade by (exchange time, trade id)',
+  HIGH NUMBER(38, 18) NOT NULL COMMENT 'Highest price',
+  LOW NUMBER(38, 18) NOT NULL COMMENT 'Lowest price',
+  CLOSE NUMBER(38, 18) NOT NULL COMMENT 'Price of the last trade by (exchange time, trade id)',
+  VOLUME NUMBER(38, 18) NOT NULL COMMENT 'Sum of sizes in base currency',
+  QUOTE_VOLUME NUMBER(38, 18) NOT NULL COMMENT 'Sum of price times size in quote currency, exact',
+  VWAP NUMBER(38, 18) NOT NULL COMMENT 'QUOTE_VOLUME / VOLUME, rounded half up to 10 decimals',
+  TRADE_COUNT NUMBER(38, 0) NOT NULL COMMENT 'Trade ids in the window',
+  FIRST_TRADE_ID NUMBER(38, 0) NOT NULL COMMENT 'Lowest trade id in the window',
+  LAST_TRADE_ID NUMBER(38, 0) NOT NULL COMMENT 'Highest trade id in the window',
+  IS_SIMULATED BOOLEAN NOT NULL COMMENT 'Made from simulated trades',
+  REVISION NUMBER(38, 0) NOT NULL COMMENT '0 when first written, one more for each change',
+  COMPUTED_BY VARCHAR NOT NULL COMMENT 'flink, or rollup when recomputed from RAW.TRADES',
+  KAFKA_PARTITION NUMBER(38, 0) COMMENT 'Partition of the bars topic; empty when only a rollup wrote it',
+  KAFKA_OFFSET NUMBER(38, 0) COMMENT 'Offset in that partition',
+  LOADED_AT TIMESTAMP_NTZ(6) NOT NULL COMMENT 'When the row was last written, UTC',
+  CONSTRAINT BARS_1M_IDENTITY PRIMARY KEY (EXCHANGE, PAIR, WINDOW_START)
+)
+DATA_RETENTION_TIME_IN_DAYS = 7
+COMMENT = 'Closed one-minute bars';
+
+CREATE TABLE IF NOT EXISTS MARKET.BARS_1H (
+  EXCHANGE VARCHAR NOT NULL COMMENT 'Exchange; ends in _SIM when simulated',
+  PAIR VARCHAR NOT NULL COMMENT 'Pair as BASE-QUOTE',
+  WINDOW_START TIMESTAMP_NTZ(6) NOT NULL COMMENT 'Start of the window in exchange time, UTC, inclusive',
+  WINDOW_END TIMESTAMP_NTZ(6) NOT NULL COMMENT 'End of the window, exclusive',
+  OPEN NUMBER(38, 18) NOT NULL COMMENT 'Price of the first trade by (exchange time, trade id)',
+  HIGH NUMBER(38, 18) NOT NULL COMMENT 'Highest price',
+  LOW NUMBER(38, 18) NOT NULL COMMENT 'Lowest price',
+  CLOSE NUMBER(38, 18) NOT NULL COMMENT 'Price of the last trade by (exchange time, trade id)',
+  VOLUME NUMBER(38, 18) NOT NULL COMMENT 'Sum of sizes in base currency',
+  QUOTE_VOLUME NUMBER(38, 18) NOT NULL COMMENT 'Sum of price times size in quote currency, exact',
+  VWAP NUMBER(38, 18) NOT NULL COMMENT 'QUOTE_VOLUME / VOLUME, rounded half up to 10 decimals',
+  TRADE_COUNT NUMBER(38, 0) NOT NULL COMMENT 'Trade ids in the window',
+  FIRST_TRADE_ID NUMBER(38, 0) NOT NULL COMMENT 'Lowest trade id in the window',
+  LAST_TRADE_ID NUMBER(38, 0) NOT NULL COMMENT 'Highest trade id in the window',
+  IS_SIMULATED BOOLEAN NOT NULL COMMENT 'Made from simulated trades',
+  REVISION NUMBER(38, 0) NOT NULL COMMENT '0 when first written, one more for each change of its values',
+  COMPUTED_BY VARCHAR NOT NULL COMMENT 'rollup',
+  LOADED_AT TIMESTAMP_NTZ(6) NOT NULL COMMENT 'When the row was last written, UTC',
+  CONSTRAINT BARS_1H_IDENTITY PRIMARY KEY (EXCHANGE, PAIR, WINDOW_START)
+)
+DATA_RETENTION_TIME_IN_DAYS = 7
+COMMENT = 'Hourly bars computed from RAW.TRADES';
+
+-- migrations/V1.3.0__ops.sql
+-- Grain: LOAD_OFFSETS one row a topic partition; GAPS one row a gap, its latest state.
+-- Input: the loader, in the transaction that writes the rows the offsets stand for.
+-- Output: where loading goes on after any failure, and the ledger of missing trade ids.
+-- Source: streaming/records.py, Gap; offsets beside the rows make a replay harmless.
+
+CREATE TABLE IF NOT EXISTS OPS.LOAD_OFFSETS (
+  TOPIC VARCHAR NOT NULL COMMENT 'Kafka topic',
+  PARTITION_ID NUMBER(38, 0) NOT NULL COMMENT 'Partition of that topic',
+  NEXT_OFFSET NUMBER(38, 0) NOT NULL COMMENT 'First offset that is not loaded yet',
+  UPDATED_AT TIMESTAMP_NTZ(6) NOT NULL COMMENT 'When it last moved, UTC',
+  CONSTRAINT LOAD_OFFSETS_IDENTITY PRIMARY KEY (TOPIC, PARTITION_ID)
+)
+COMMENT = 'How far each partition is loaded; moved in the same transaction as its rows';
+
+CREATE TABLE IF NOT EXISTS OPS.GAPS (
+  EXCHANGE VARCHAR NOT NULL COMMENT 'Exchange; ends in _SIM when simulated',
+  PAIR VARCHAR NOT NULL COMMENT 'Pair as BASE-QUOTE',
+  FROM_ID NUMBER(38, 0) NOT NULL COMMENT 'First missing trade id',
+  TO_ID NUMBER(38, 0) NOT NULL COMMENT 'Last missing trade id, inclusive',
+  CAUSE VARCHAR NOT NULL COMMENT 'What opened the gap',
+  DETECTED_AT TIMESTAMP_NTZ(6) NOT NULL COMMENT 'When it was noticed, UTC',
+  FILLED_AT TIMESTAMP_NTZ(6) COMMENT 'When it was filled, UTC',
+  STATUS VARCHAR NOT NULL COMMENT 'open, filled or unrecoverable',
+  IS_SIMULATED BOOLEAN NOT NULL COMMENT 'A gap in simulated trades',
+  SCHEMA_VERSION NUMBER(38, 0) NOT NULL COMMENT 'Version of the record contract',
+  KAFKA_PARTITION NUMBER(38, 0) NOT NULL COMMENT 'Partition of the gap ledger',
+  KAFKA_OFFSET NUMBER(38, 0) NOT NULL COMMENT 'Offset of the latest state in that partition',
+  LOADED_AT TIMESTAMP_NTZ(6) NOT NULL COMMENT 'When the latest state was loaded, UTC',
+  CONSTRAINT GAPS_IDENTITY PRIMARY KEY (EXCHANGE, PAIR, FROM_ID)
+)
+COMMENT = 'Gap ledger: runs of trade ids that were not received, and what became of them';
+
+-- migrations/R__views.sql
+-- Grain: LATEST_PRICE one row a pair that traded within the last day; BARS one row a pair, interval and window.
+-- Input: RAW.TRADES, MARKET.BARS_1M, MARKET.BARS_1H. Output: what people query first.
+-- Source: the last trade is the last by (exchange time, trade id), as a bar's close is. The bound of one day
+--         lets both engines skip older data.
+
+CREATE OR REPLACE VIEW MARKET.LATEST_PRICE COMMENT = 'Last trade of each pair within the last day' AS
+SELECT
+  EXCHANGE,
+  PAIR,
+  PRICE,
+  SIZE,
+  SIDE,
+  TRADE_ID,
+  EXCHANGE_TIME,
+  LOADED_AT,
+  IS_SIMULATED
+FROM RAW.TRADES
+WHERE EXCHANGE_TIME >= DATEADD('day', -1, SYSDATE())
+QUALIFY ROW_NUMBER() OVER (PARTITION BY EXCHANGE, PAIR ORDER BY EXCHANGE_TIME DESC, TRADE_ID DESC) = 1;
+
+CREATE OR REPLACE VIEW MARKET.BARS COMMENT = 'Bars of every stored interval' AS
+SELECT
+  EXCHANGE, PAIR, '1m' AS INTERVAL_NAME, WINDOW_START, WINDOW_END, OPEN, HIGH, LOW, CLOSE, VOLUME,
+  QUOTE_VOLUME, VWAP, TRADE_COUNT, FIRST_TRADE_ID, LAST_TRADE_ID, IS_SIMULATED, REVISION, COMPUTED_BY, LOADED_AT
+FROM MARKET.BARS_1M
+UNION ALL
+SELECT
+  EXCHANGE, PAIR, '1h' AS INTERVAL_NAME, WINDOW_START, WINDOW_END, OPEN, HIGH, LOW, CLOSE, VOLUME,
+  QUOTE_VOLUME, VWAP, TRADE_COUNT, FIRST_TRADE_ID, LAST_TRADE_ID, IS_SIMULATED, REVISION, COMPUTED_BY, LOADED_AT
+FROM MARKET.BARS_1H;

@@ -1,0 +1,106 @@
+"""A Snowflake emulator of its own for a test: its own process, folder and port.
+
+What belongs here: starting, killing and restarting it. What does not: assertions.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from infra.local import emulator
+from streaming import settings as settings_module
+from streaming.settings import LOOPBACK, Settings
+
+REPOSITORY = Path(__file__).parents[2]
+START_TIMEOUT_S = 60
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Settings with a port offset whose emulator port is free."""
+    while True:
+        offset = random.randint(12_000, 29_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind((LOOPBACK, 8085 + offset))
+            except OSError:
+                continue
+        return {"CRYPTO_HOME": str(home), "CRYPTO_PORT_OFFSET": str(offset)}
+
+
+def inherited() -> dict[str, str]:
+    """The environment of the tests without settings of the platform."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("CRYPTO_", "KAFKA_", "SNOWFLAKE_"))}
+
+
+@dataclass
+class Emulator:
+    """One emulator; `settings` lead to it."""
+
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    @property
+    def settings(self) -> Settings:
+        return settings_module.load(self.environment)
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "infra.local.emulator"],
+            env=inherited() | self.environment,
+            cwd=REPOSITORY,
+            stdout=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not emulator.is_ready(self.settings, timeout_s=1):
+            assert self.process.poll() is None, "the emulator ended while it started"
+            assert time.monotonic() < deadline, "the emulator did not become ready"
+            time.sleep(0.1)
+
+    def python(self, *arguments: str) -> str:
+        """What a Python process with these settings prints; it must succeed."""
+        return subprocess.run(
+            [sys.executable, *arguments],
+            env=inherited() | self.environment,
+            cwd=REPOSITORY,
+            check=True,
+            timeout=60,
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout
+
+    def kill(self) -> None:
+        """kill -9."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(timeout=10)
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=20)
+
+
+@contextmanager
+def running(home: Path, *, migrated: bool = True) -> Iterator[Emulator]:
+    """An emulator, with the platform's schema unless told otherwise."""
+    started = Emulator(environment(home))
+    try:
+        started.start()
+        if migrated:
+            started.python("-m", "snowflake_sql.deploy")
+        yield started
+    finally:
+        if started.process is not None:
+            started.stop()
