@@ -81,12 +81,11 @@ def up(
 
     Without --detach it stays in the foreground: Ctrl-C stops everything. A second `up` shows what runs.
     """
-    from streaming.producer.preflight import probe
-
     from crypto_platform import source as source_module
     from crypto_platform import status, terminal
     from infra.local import preflight
     from infra.local.stack import Stack
+    from streaming.producer.preflight import probe
 
     say: Callable[[str], None] = (lambda text: None) if as_json else terminal.out.print
     chosen: dict[str, Any] = {"source": source} if source else {}

@@ -46,7 +46,7 @@ def examine(settings: Settings) -> list[Finding]:
             lambda: preflight.require_writable(settings.home),
             str(settings.home.absolute()),
         ),
-        _attempt("D03", "disk space", lambda: preflight.require_disk_space(settings.home), "enough"),
+        _attempt("D03", "disk space", lambda: preflight.require_disk_space(settings), "enough"),
         _jars(settings),
         _ports(stack, running),
         _orphans(stack, running),

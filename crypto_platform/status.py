@@ -173,7 +173,7 @@ def loader_lag(settings: Settings) -> dict[str, int]:
     with warehouse.connect(settings) as connection:
         rows = warehouse.rows(connection, "SELECT TOPIC, PARTITION_ID, NEXT_OFFSET FROM OPS.LOAD_OFFSETS")
     loaded = {(topic, int(partition)): int(offset) for topic, partition, offset in rows}
-    client = consumer(settings, f"status-{uuid.uuid4()}", log_level=0)
+    client = consumer(settings, f"status-{uuid.uuid4()}")
     try:
         known = client.list_topics(timeout=KAFKA_TIMEOUT_S).topics
         lag: dict[str, int] = {}
@@ -220,7 +220,7 @@ class _Tick(msgspec.Struct):
 
 def tick_ages_s(settings: Settings) -> dict[str, float | None]:
     """Seconds since the exchange time of each pair's newest ticker or trade in Kafka."""
-    client = consumer(settings, f"status-{uuid.uuid4()}", log_level=0)
+    client = consumer(settings, f"status-{uuid.uuid4()}")
     decoder = msgspec.json.Decoder(_Tick)
     newest: dict[str, int] = {}
     try:

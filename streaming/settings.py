@@ -111,6 +111,9 @@ class Settings(BaseModel):
         0,
         description="Added to every local port, so that two stacks can run side by side",
     )
+    min_free_gib: Annotated[float, Field(ge=0)] = _env(
+        "CRYPTO_MIN_FREE_GIB", 2.0, description="Free disk space below which the local stack does not start"
+    )
     source: Literal["auto", "okx", "sim"] = _env(
         "CRYPTO_SOURCE",
         "auto",

@@ -15,9 +15,8 @@ from infra.local.ports import PortUse, require_free
 from infra.local.services import Service, Step
 from streaming.errors import PlatformError, SettingsError
 from streaming.settings import Settings
-
-MIN_FREE_BYTES = 2 * 2**30
-"""Three copies of a week at the simulated rate stay under this; a broker that runs out of disk stops."""
+from streaming.simulator.instruments import instruments_of
+from streaming.simulator.recording import read_recordings
 
 
 class DiskSpaceError(PlatformError):
@@ -33,13 +32,17 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def require_disk_space(home: Path, free: Callable[[Path], int] = free_bytes) -> None:
-    """Raises DiskSpaceError if the data folder's file system has less than `MIN_FREE_BYTES` left."""
-    available = free(home.absolute())
-    if available < MIN_FREE_BYTES:
+def require_disk_space(settings: Settings, free: Callable[[Path], int] = free_bytes) -> None:
+    """Raises DiskSpaceError if the data folder's file system has less left than `CRYPTO_MIN_FREE_GIB`.
+
+    A broker that runs out of disk stops, and with it everything, so a start is refused in time.
+    """
+    home = settings.home.absolute()
+    available_gib = free(home) / 2**30
+    if available_gib < settings.min_free_gib:
         raise DiskSpaceError(
-            f"CRYPTO_HOME ({home.absolute()}) has {available / 2**30:.1f} GiB left; "
-            f"Kafka's logs need {MIN_FREE_BYTES / 2**30:.0f} GiB.",
+            f"CRYPTO_HOME ({home}) has {available_gib:.1f} GiB left; Kafka's logs need "
+            f"{settings.min_free_gib:g} GiB (CRYPTO_MIN_FREE_GIB).",
             "Free some space, or set CRYPTO_HOME to a folder on another disk.",
         )
 
@@ -59,7 +62,11 @@ def require_writable(home: Path) -> None:
 def check(settings: Settings, steps: Iterable[Step]) -> None:
     """Run every check for the services about to start."""
     require_writable(settings.home)
-    require_disk_space(settings.home)
+    require_disk_space(settings)
+    if settings.source == "sim":
+        instruments_of(tuple(settings.partitions))
+        if settings.sim_mode == "replay" and settings.sim_recording is not None:
+            read_recordings(settings.sim_recording, tuple(settings.partitions))
     uses: list[PortUse] = [use for step in steps if isinstance(step, Service) for use in step.ports]
     if settings.uses_local_flink:
         names = ("Flink JobManager metrics", "Flink TaskManager 1 metrics", "Flink TaskManager 2 metrics")

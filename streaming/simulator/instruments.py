@@ -9,10 +9,13 @@ the quote currency, a size counts lots of 10^-size_decimals of the base currency
 
 from __future__ import annotations
 
+import difflib
 import zlib
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
+
+from streaming.errors import UnknownPairError
 
 UNITS_LIMIT = 2**60
 
@@ -104,8 +107,38 @@ SEED_INSTRUMENTS = (
 """Levels, ticks and lots close to the spot market's of autumn 2025."""
 
 
+LISTED_BASES = frozenset(
+    (
+        *("AAVE", "ADA", "ALGO", "APT", "ARB", "ATOM", "AVAX", "BCH", "BNB", "BTC", "CRO", "DOGE", "DOT"),
+        *("ENA", "ETC", "ETH", "FIL", "GRT", "HBAR", "ICP", "INJ", "JUP", "KAS", "LDO", "LINK", "LTC"),
+        *("NEAR", "ONDO", "OP", "PEPE", "POL", "RENDER", "SAND", "SEI", "SHIB", "SOL", "STX", "SUI"),
+        *("TAO", "TIA", "TON", "TRX", "UNI", "VET", "WIF", "WLD", "XLM", "XRP", "XTZ", "ZEC"),
+    )
+)
+"""What can be traded against USDT. `SIM001` to `SIM999` are listed as well, for tests with many pairs."""
+
+
+def is_listed(pair: str) -> bool:
+    """Whether the simulated exchange has the pair."""
+    base, _, quote = pair.partition("-")
+    invented = base.startswith("SIM") and len(base) == 6 and base[3:].isdecimal() and base != "SIM000"
+    return quote == "USDT" and (base in LISTED_BASES or invented)
+
+
 def instrument_of(pair: str) -> Instrument:
-    """The seed instrument of that name, or an invented one that depends on the name alone."""
+    """The seed instrument of that name, or one whose level depends on the name alone.
+
+    Raises:
+        UnknownPairError: the simulated exchange does not have the pair.
+    """
+    if not is_listed(pair):
+        near = difflib.get_close_matches(pair, [f"{base}-USDT" for base in sorted(LISTED_BASES)], n=3)
+        raise UnknownPairError(
+            f"CRYPTO_PAIRS names {pair}, which the simulated exchange does not have.",
+            f"Did you mean {', '.join(near)}?"
+            if near
+            else "It has the usual names against USDT, as DOGE-USDT.",
+        )
     for instrument in SEED_INSTRUMENTS:
         if instrument.pair == pair:
             return instrument

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from infra.local import preflight
+from streaming import settings
 from streaming.errors import SettingsError
 
 
 def test_too_little_disk_names_the_folder_the_need_and_the_setting(tmp_path: Path) -> None:
+    home = settings.load({"CRYPTO_HOME": str(tmp_path)})
     with pytest.raises(preflight.DiskSpaceError, match=r"CRYPTO_HOME .*0\.1 GiB left.*2 GiB.*another disk"):
-        preflight.require_disk_space(tmp_path, free=lambda folder: 2**27)
+        preflight.require_disk_space(home, free=lambda folder: 2**27)
 
 
 def test_enough_disk_passes_even_for_a_folder_that_does_not_exist_yet(tmp_path: Path) -> None:
@@ -20,9 +22,9 @@ def test_enough_disk_passes_even_for_a_folder_that_does_not_exist_yet(tmp_path: 
 
     def free(folder: Path) -> int:
         asked.append(folder)
-        return preflight.MIN_FREE_BYTES
+        return 2 * 2**30
 
-    preflight.require_disk_space(tmp_path / "new" / "home", free)
+    preflight.require_disk_space(settings.load({"CRYPTO_HOME": str(tmp_path / "new" / "home")}), free)
     assert asked == [tmp_path / "new" / "home"]
     assert preflight.free_bytes(tmp_path / "new" / "home") > 0
 
