@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from streaming.errors import PlatformError
 from streaming.exchanges.events import TradeEvent
@@ -93,6 +93,16 @@ class TradeHistory(Protocol):
         """The trades of the page that lie in the range, oldest first. Raises RestError."""
 
 
+@runtime_checkable
+class SparseTradeHistory(TradeHistory, Protocol):
+    """A walk on a venue whose ids have holes (`id_contiguous` false)."""
+
+    @property
+    def seen_from(self) -> int | None:
+        """The walk has seen every trade of the range from this id on: a later id that did not come does not
+        exist. Trades with lower ids may exist, how many is unknown. None: nothing is known yet."""
+
+
 class Venue(Protocol):
     """Everything the engine needs to know about an exchange."""
 
@@ -103,7 +113,8 @@ class Venue(Protocol):
     @property
     def id_contiguous(self) -> bool:
         """The gap rule: trade ids of a pair grow by exactly one, so `first_id > last_id + 1` is a gap.
-        False: ids only grow, and a gap cannot be seen in them."""
+        False: ids only grow, and a gap cannot be seen in them; after an interruption whatever may lie between
+        two trades is a suspected gap, and the venue's histories are `SparseTradeHistory`s."""
 
     @property
     def ws_url_field(self) -> str:

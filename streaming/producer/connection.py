@@ -249,5 +249,5 @@ class Connection:
             return
         self.reconnects[reason] += 1
         for tape in self._tapes.values() if self.plan.carries_trades else ():
-            tape.cause = reason
+            tape.interrupted(reason)
         log.warning("disconnected", reason=reason, detail=detail, failures=self._backoff.failures)

@@ -18,7 +18,7 @@ from typing import Final
 import structlog
 
 from streaming.errors import PlatformError
-from streaming.exchanges.venue import RestError, Venue
+from streaming.exchanges.venue import RestError, SparseTradeHistory, Venue
 from streaming.producer.backoff import Backoff
 from streaming.producer.ledger import GapLedger
 from streaming.producer.rest_client import RestClient
@@ -144,6 +144,11 @@ class Filler:
         while (request := history.next_request()) is not None:
             for trade in history.receive(self._client.get(request)):
                 tape.trade(trade, "rest")
+        if isinstance(history, SparseTradeHistory):
+            seen_from = history.seen_from
+            if seen_from is not None and seen_from <= part.last:
+                # What has not come from there on are holes in the ids, not trades.
+                tape.give_up(IdRange(max(seen_from, part.first), part.last))
         return history.covered
 
     def _check(self, pair: str) -> None:
@@ -155,4 +160,7 @@ class Filler:
         last_id = self._tapes[pair].last_id
         if newest is not None and last_id is not None and newest > last_id:
             log.warning("feed is stalled", pair=pair, last_id=last_id, newest_id=newest)
+            if not self._venue.id_contiguous:
+                # No later trade may show the gap: it is fetched now, and is no stall a second time.
+                self._tapes[pair].expect(newest)
             self._on_stalled(pair)

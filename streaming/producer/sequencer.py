@@ -4,7 +4,8 @@ What belongs here: arithmetic on trade ids. What does not: writing gaps down (`l
 (`filler`), locks (`tape`).
 
 Ids of a pair grow by one (a venue's `id_contiguous`), so `first_id > last_id + 1` is a gap. A row covers
-`first_id..trade_id` and is indivisible: it is taken whole or not at all.
+`first_id..trade_id` and is indivisible: it is taken whole or not at all. Where ids have holes, only an
+interruption of the feed makes the next jump a gap: trades may lie in it, or none.
 """
 
 from __future__ import annotations
@@ -103,7 +104,8 @@ class TradeSequencer:
     ) -> None:
         self.last_id = last_id
         self.missing = IdSet(missing)
-        self._contiguous = contiguous
+        self.contiguous = contiguous
+        self._interrupted = last_id is not None
 
     def offer(self, first_id: int, trade_id: int, *, is_snapshot: bool = False) -> Verdict:
         """Judge a row and move on.
@@ -118,11 +120,13 @@ class TradeSequencer:
             return BASELINE if is_snapshot else NEW
         if first_id == last_id + 1:
             self.last_id = trade_id
+            self._interrupted = False
             return NEW
         if first_id > last_id:
             self.last_id = trade_id
-            if not self._contiguous:
+            if not (self.contiguous or self._interrupted):
                 return NEW
+            self._interrupted = False
             gap = IdRange(last_id + 1, first_id - 1)
             self.missing.add(gap)
             return Verdict(True, "new", gap)
@@ -137,3 +141,17 @@ class TradeSequencer:
                 self.missing.remove(item)
                 return LATE
         return DUPLICATE
+
+    def interrupted(self) -> None:
+        """Trades may have passed unseen since the last one."""
+        self._interrupted = self.last_id is not None
+
+    def expect(self, newest_id: int) -> IdRange | None:
+        """The exchange has traded up to `newest_id`: what of it has not come is a gap."""
+        if self.last_id is None or newest_id <= self.last_id:
+            return None
+        gap = IdRange(self.last_id + 1, newest_id)
+        self.last_id = newest_id
+        self._interrupted = False
+        self.missing.add(gap)
+        return gap

@@ -33,6 +33,8 @@ log = structlog.get_logger(__name__)
 LATENCY_BUCKETS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0, 30.0)
 RAW_MAX: Final = 65_536
 ACK_POLL_S: Final = 0.1
+HOLES: Final = ", ids with holes"
+"""Stands in a gap's cause when its ids do not tell how many trades it has, which may be none."""
 _RESTART_MARGIN_US: Final = 60_000_000
 
 
@@ -100,8 +102,7 @@ class Tape:
         self._awaited_count = 0
         self._last_ticker: TickerEvent | None = None
         self._waiting_ticker: TickerEvent | None = None
-        self.cause = "restart"
-        """Why the next gap, if there is one, has come about; kept by the connection."""
+        self._cause = "restart"
         self.latency = Latency()
         self.trades_sent = 0
         self.trades_acked = 0
@@ -127,6 +128,28 @@ class Tape:
         with self._lock:
             self._sequencer.missing.remove(ids)
 
+    def interrupted(self, cause: str) -> None:
+        """The feed has been interrupted: the next gap, if there is one, has come about by `cause`."""
+        with self._lock:
+            self._cause = cause
+            self._sequencer.interrupted()
+
+    def expect(self, newest_id: int) -> None:
+        """The exchange says that it has traded up to `newest_id`. Raises like `trade`."""
+        with self._lock:
+            if self._halted:
+                raise StoppingError
+            gap = self._sequencer.expect(newest_id)
+            if gap is not None:
+                self._open(gap, self._cause)
+
+    def _open(self, gap: IdRange, cause: str) -> None:
+        try:
+            self._ledger.open(self.pair, gap, cause + ("" if self._sequencer.contiguous else HOLES))
+        except BaseException:
+            self._halted = True
+            raise
+
     def trade(self, event: TradeEvent, source: Source) -> bool:
         """Send a trade unless it was seen before; return whether it was sent.
 
@@ -141,7 +164,7 @@ class Tape:
             verdict = self._sequencer.offer(event.first_id, event.trade_id, is_snapshot=event.is_snapshot)
             try:
                 if verdict.gap is not None:
-                    self._ledger.open(self.pair, verdict.gap, self.cause if verdict.take else "overlap")
+                    self._open(verdict.gap, self._cause if verdict.take else "overlap")
                 if verdict.take:
                     self._send(event, source)
                     return True

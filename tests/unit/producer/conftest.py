@@ -86,7 +86,9 @@ def trade(trade_id: int, *, is_snapshot: bool = False, time_us: int = 1_791_369_
 class Desk:
     """A tape with its sink and ledger."""
 
-    def __init__(self, last_id: int | None = 100, last_time_us: int | None = None) -> None:
+    def __init__(
+        self, last_id: int | None = 100, last_time_us: int | None = None, *, contiguous: bool = True
+    ) -> None:
         self.sink = MemorySink()
         self.stop = threading.Event()
         self.ledger = GapLedger(self.sink, "OKX_SIM", True, {PAIR: 0})
@@ -94,7 +96,7 @@ class Desk:
             Writer("OKX_SIM", True, "producer-1", 1),
             PAIR,
             0,
-            TradeSequencer(last_id),
+            TradeSequencer(last_id, contiguous=contiguous),
             self.sink,
             self.ledger,
             last_time_us,

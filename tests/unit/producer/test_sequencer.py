@@ -46,7 +46,8 @@ def test_a_late_row_fills_the_gap_once():
 
 
 def test_ids_that_only_grow_leave_no_gaps():
-    sequencer = TradeSequencer(10, contiguous=False)
+    sequencer = TradeSequencer(contiguous=False)
+    assert sequencer.offer(10, 10) is NEW
     assert sequencer.offer(99, 99) is NEW
     assert not sequencer.missing
 

@@ -27,7 +27,7 @@ def test_trades_are_numbered_without_a_gap_and_duplicates_are_counted(desk):
 
 
 def test_kafka_has_the_gap_before_the_trade_after_it(desk):
-    desk.tape.cause = "close-4005"
+    desk.tape.interrupted("close-4005")
     desk.live(105)
     assert [topic for topic, _ in desk.sink.sent] == [topics.GAPS, topics.TRADES]
     [gap] = desk.sink.gaps
