@@ -15,22 +15,24 @@ from typing import Final
 from streaming.errors import RecordError
 
 _FORM: Final = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?Z", re.ASCII)
-_FIRST_YEAR: Final = 2001
+_FIRST_SECOND: Final = 10**9
+_END_SECOND: Final = 10**10
+"""The years 2001 to 2286, in which other venues' milliseconds have thirteen digits."""
 
 
 @lru_cache(maxsize=64)
 def _seconds(text: str) -> int:
-    moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
-    if moment.year < _FIRST_YEAR:
+    seconds = int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+    if not _FIRST_SECOND <= seconds < _END_SECOND:
         raise ValueError(text)
-    return int(moment.timestamp())
+    return seconds
 
 
 def time_us(text: str, field: str) -> int:
     """Microseconds since the epoch, UTC; what is finer is cut off.
 
     Raises:
-        RecordError: not a UTC time in this form, or before 2001; the message names `field`.
+        RecordError: not a UTC time in this form, or before 2001 or after 2286; the message names `field`.
     """
     match = _FORM.fullmatch(text)
     if match is None:
@@ -38,6 +40,6 @@ def time_us(text: str, field: str) -> int:
     try:
         seconds = _seconds(match.group(1))
     except ValueError:
-        raise RecordError(f"{field} {text[:80]!r} is not a time after 2000.") from None
+        raise RecordError(f"{field} {text[:80]!r} is not a time of 2001 to 2286.") from None
     fraction = match.group(2)
     return seconds * 1_000_000 + (int(fraction.ljust(6, "0")[:6]) if fraction else 0)

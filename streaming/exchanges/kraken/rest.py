@@ -43,7 +43,7 @@ class _Row(msgspec.Struct, array_like=True, gc=False):
     trade_id: int
 
     def time_ns(self) -> int:
-        if not 10**9 <= self.time < 10**11:
+        if not 10**9 <= self.time < 10**10:
             raise RecordError(f"time {str(self.time)[:80]} is not a time in seconds.")
         return int(self.time.scaleb(9))
 

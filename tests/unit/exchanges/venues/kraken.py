@@ -86,6 +86,7 @@ class KrakenFrames:
             {"side": '"hold"'},
             {"timestamp": '"2026-10-07 04:36:16"'},
             {"timestamp": '"2026-13-07T04:36:16.0Z"'},
+            {"timestamp": '"6526-10-07T04:36:16.364000Z"'},
             {"timestamp": "1791369376"},
             {"trade_id": '"first"'},
             {"trade_id": "-1"},
