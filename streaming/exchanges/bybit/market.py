@@ -36,14 +36,14 @@ class Market:
             price_or_none(text, field)
             for text, field in (
                 (row.last_price, "lastPrice"),
-                (row.prev_price24h, "prevPrice24h"),
-                (row.high_price24h, "highPrice24h"),
-                (row.low_price24h, "lowPrice24h"),
+                (row.prev_price, "prevPrice24h"),
+                (row.high_price, "highPrice24h"),
+                (row.low_price, "lowPrice24h"),
             )
         )
         self._volumes = (
-            quantity_or_none(row.volume24h, "volume24h"),
-            quantity_or_none(row.turnover24h, "turnover24h"),
+            quantity_or_none(row.volume, "volume24h"),
+            quantity_or_none(row.turnover, "turnover24h"),
         )
         self._prices = prices
         self._time_us = max(self._time_us, time_us)

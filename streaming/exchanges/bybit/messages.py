@@ -44,16 +44,16 @@ class TradeFrame(msgspec.Struct, gc=False):
     data: list[TradeRow]
 
 
-class TickerRow(msgspec.Struct, rename="camel"):
+class TickerRow(msgspec.Struct):
     """The state of a market without its quotes."""
 
     symbol: str
-    last_price: str = ""
-    prev_price24h: str = ""
-    high_price24h: str = ""
-    low_price24h: str = ""
-    volume24h: str = ""
-    turnover24h: str = ""
+    last_price: str = msgspec.field(name="lastPrice", default="")
+    prev_price: str = msgspec.field(name="prevPrice24h", default="")
+    high_price: str = msgspec.field(name="highPrice24h", default="")
+    low_price: str = msgspec.field(name="lowPrice24h", default="")
+    volume: str = msgspec.field(name="volume24h", default="")
+    turnover: str = msgspec.field(name="turnover24h", default="")
 
 
 class BookRow(msgspec.Struct):
