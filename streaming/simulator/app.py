@@ -16,6 +16,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from streaming.settings import Settings
+from streaming.simulator.binance.streams import BinanceVenue
+from streaming.simulator.coinbase.feed import CoinbaseVenue
 from streaming.simulator.control import Control
 from streaming.simulator.engine import Engine, WallClock
 from streaming.simulator.events import Fill, Source
@@ -70,9 +72,13 @@ def build(
         market = _generate(settings, instruments, journal)
     hub = Hub(market, idle_seconds)
     engine = Engine(market, hub, clock or WallClock())
-    okx = OkxVenue(market, hub, engine, limits=limits)
-    hub.register(okx)
-    venues: list[Venue] = [okx]
+    venues: list[Venue] = [
+        OkxVenue(market, hub, engine, limits=limits),
+        BinanceVenue(market, hub, engine, limits=limits),
+        CoinbaseVenue(market, hub, engine, limits=limits),
+    ]
+    for venue in venues:
+        hub.register(venue)
     control = Control(market, hub, engine, venues, settings.sim_mode)
     app = Starlette(
         routes=[

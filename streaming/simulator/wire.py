@@ -71,6 +71,8 @@ class ClientSocket(asyncio.Protocol):
         now = self._loop.time()
         self.last_activity = now
         """Loop time of the last push or ping."""
+        self.ponged_at = now
+        """Loop time of the last answer to a ping, or of the connection."""
         self.unsubscribed_since: float | None = now
         self.topics: set[tuple[str, str]] = set()
         self.silent_until = 0.0
@@ -89,6 +91,8 @@ class ClientSocket(asyncio.Protocol):
         for event in self._protocol.events_received():
             if isinstance(event, Request):
                 self._handshake(event)
+            elif isinstance(event, Frame) and event.opcode is Opcode.PONG:
+                self.ponged_at = self._loop.time()
             elif isinstance(event, Frame) and event.opcode in (Opcode.TEXT, Opcode.CONT):
                 self._parts.append(bytes(event.data))
                 if event.fin:
@@ -145,6 +149,14 @@ class ClientSocket(asyncio.Protocol):
     def pinged(self) -> None:
         """The client has sent its heartbeat."""
         self.last_activity = self._loop.time()
+
+    def ping(self, payload: bytes) -> None:
+        """Send a WebSocket ping; not while the connection is mute."""
+        if self._loop.time() < self.mute_until or self._closing:
+            return
+        self.flush()
+        self._protocol.send_ping(payload)
+        self._send_protocol_data()
 
     def flush(self) -> None:
         """Write what is queued, in one go."""
