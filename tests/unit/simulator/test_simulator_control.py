@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import time
@@ -9,10 +10,25 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests_simulator_support import filled_market
 
+from streaming.simulator.events import Fill
+from streaming.simulator.hub import Hub
 from streaming.simulator.okx.messages import MALFORMED_KINDS
 
 PAIR = "BTC-USDT"
+
+
+class Recorder:
+    """A venue that notes which fills it is told to push."""
+
+    websocket_paths: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        self.pushed: list[tuple[str, list[int]]] = []
+
+    def on_fills(self, pair: str, fills: list[Fill]) -> None:
+        self.pushed.append((pair, [fill.trade_id for fill in fills]))
 
 
 def watching(exchange: Any, *pairs: str, channel: str = "trades-all", path: str = "business") -> Any:
@@ -90,6 +106,16 @@ def test_a_gap_is_missing_on_the_socket_but_not_in_rest_and_truth(exchange: Any)
     assert [trade["id"] for trade in truth["trades"]] == missing
 
 
+def test_a_gap_hides_exactly_its_trades_of_its_pair() -> None:
+    market, _ = filled_market(0)
+    hub, venue = Hub(market), Recorder()
+    hub.register(venue)
+    hub.gap("A-B", 4)
+    for pair, ids in (("A-B", (1, 2, 3)), ("C-D", (1,)), ("A-B", (4, 5, 6)), ("A-B", (7,))):
+        hub.on_fills(pair, [Fill(trade_id, 1, 1, 1, False, False) for trade_id in ids])
+    assert venue.pushed == [("C-D", [1]), ("A-B", [5, 6]), ("A-B", [7])]
+
+
 def test_reorder_lets_pairs_overtake_each_other_but_keeps_each_pair_in_order(exchange: Any) -> None:
     client = watching(exchange, PAIR, "ETH-USDT", "SOL-USDT")
     exchange.control("reorder", seconds=1.5, window_ms=150)
@@ -101,8 +127,21 @@ def test_reorder_lets_pairs_overtake_each_other_but_keeps_each_pair_in_order(exc
     assert backwards > 50
     client.drain(0.6)
     assert not exchange.get("/control/state")["reordering"]
-    calm = pushed(client.drain(0.4))
-    assert max(int(a["ts"]) - int(b["ts"]) for a, b in itertools.pairwise(calm)) < 50
+
+
+def test_reorder_pushes_the_pair_that_traded_last_first() -> None:
+    async def scenario() -> list[tuple[str, list[int]]]:
+        market, _ = filled_market(0)
+        hub, venue = Hub(market), Recorder()
+        hub.register(venue)
+        hub.reorder(60.0, 30.0)
+        for trade_id, pair in enumerate(("A-B", "C-D", "A-B", "E-F")):
+            hub.on_fills(pair, [Fill(trade_id, 1, 1, 1, False, False)])
+        assert venue.pushed == []
+        hub.release(asyncio.get_running_loop().time())
+        return venue.pushed
+
+    assert asyncio.run(scenario()) == [("E-F", [3]), ("C-D", [1]), ("A-B", [0, 2])]
 
 
 def test_error_sends_the_error(exchange: Any) -> None:

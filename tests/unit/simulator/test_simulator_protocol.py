@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 import websocket
 
+from streaming.simulator.events import Fill
+from streaming.simulator.okx.messages import orders
+
 PAIR = "BTC-USDT"
 # A live capture of OKX's `trades`, and the documented example of `tickers`.
 OKX_TRADE = {
@@ -95,6 +98,24 @@ def test_trades_aggregates_the_fills_of_a_taker_order_at_one_price(shared: Any) 
     assert {f["price"] for f in fills} == {some["px"]}
     assert {f["side"] for f in fills} == {some["side"]}
     assert sum(float(f["size"]) for f in fills) == pytest.approx(float(some["sz"]))
+
+
+@pytest.mark.parametrize(
+    ("fills", "counts"),
+    [
+        ([], []),
+        ([(10, False)], [1]),
+        ([(10, False), (10, True), (10, True)], [3]),
+        ([(10, False), (10, False)], [1, 1]),
+        ([(10, False), (11, True), (11, True), (12, True)], [1, 2, 1]),
+        ([(10, True), (10, True), (9, False)], [2, 1]),
+    ],
+)
+def test_a_taker_order_is_split_where_its_price_changes(
+    fills: list[tuple[int, bool]], counts: list[int]
+) -> None:
+    made = [Fill(i, 1, price, 1, False, continues) for i, (price, continues) in enumerate(fills)]
+    assert [len(order) for order in orders(made)] == counts
 
 
 def test_the_first_push_is_the_last_trade_and_ticker_however_old(exchange: Any) -> None:
