@@ -11,4 +11,6 @@ import dagster as dg
 @dg.definitions
 def defs() -> dg.Definitions:
     """Assets, checks, sensors, schedules, jobs and resources of the whole platform."""
-    return dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+    found = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+    # A step is one SQL statement: a process of its own would take longer than the work.
+    return dg.Definitions.merge(found, dg.Definitions(executor=dg.in_process_executor))

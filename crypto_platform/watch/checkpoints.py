@@ -4,8 +4,8 @@ What belongs here: the verdict on one job's numbers. What does not: asking Flink
 (`defs/flink/resources.py`), restarting a job (`streaming.flink`), or when a verdict is worth an event
 (`watch/reporting.py`).
 
-A job that is RUNNING but no longer completes checkpoints is wedged: it commits nothing exactly once and a
-restart would replay everything since the last checkpoint.
+A job that is RUNNING but no longer completes checkpoints is wedged: it commits nothing exactly once, and a
+restart would replay everything since the last one.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 AGE_LIMIT_S: Final = 90.0
-"""Several checkpoint intervals (10 s), so that one slow checkpoint is not an alarm."""
+"""Several times the longest checkpoint interval (10 s), so that one slow checkpoint is not an alarm."""
 
-State = Literal["ok", "missing", "not_running", "failing", "stale"]
+State = Literal["ok", "missing", "not_running", "stale"]
 
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
     """One job as Flink's REST API shows it; times are milliseconds since the epoch.
 
-    `state` is None when no job of that name is known. `completed` and `failed` count since the job's
-    (re)submission.
+    `state` is None when Flink knows no job of that name. Counts are of the job's present life, which begins
+    when it is submitted.
     """
 
     name: str
@@ -32,38 +32,36 @@ class JobProgress:
     started_at_ms: int = 0
     completed: int = 0
     failed: int = 0
+    restarts: int = 0
     last_completed_at_ms: int | None = None
     last_duration_ms: int | None = None
     last_size_bytes: int | None = None
-    last_failed_at_ms: int | None = None
 
-    def checkpoint_age_s(self, now_s: float) -> float | None:
+    def checkpoint_age_s(self, now_s: float) -> float:
         """Seconds since the last completed checkpoint, or since the start while there is none."""
-        if self.state is None:
-            return None
         since_ms = self.started_at_ms if self.last_completed_at_ms is None else self.last_completed_at_ms
         return max(0.0, now_s - since_ms / 1000)
 
 
 def verdict(job: JobProgress, now_s: float) -> State:
-    """`failing` means that the latest checkpoint failed; it turns `stale` when none succeeds in time."""
+    """Single failed checkpoints are tolerated, as Flink does; they matter when none succeeds in time."""
     if job.state is None:
         return "missing"
     if job.state != "RUNNING":
         return "not_running"
-    age_s = job.checkpoint_age_s(now_s)
-    if age_s is not None and age_s > AGE_LIMIT_S:
-        return "stale"
-    if (job.last_failed_at_ms or 0) > (job.last_completed_at_ms or 0):
-        return "failing"
-    return "ok"
+    return "stale" if job.checkpoint_age_s(now_s) > AGE_LIMIT_S else "ok"
+
+
+def fingerprint(job: JobProgress, now_s: float) -> str:
+    """What makes a look at the job news: its verdict, failed checkpoints and restarts."""
+    return f"{verdict(job, now_s)} failed={job.failed} restarts={job.restarts}"
 
 
 def explain(job: JobProgress, now_s: float) -> str:
     """The verdict in one sentence with its numbers and, if it is bad, what to do."""
     match verdict(job, now_s):
         case "missing":
-            return f"Flink knows no job {job.name}. Start the Flink job service, which submits it."
+            return f"Flink knows no job {job.name}. Start `python -m streaming.flink`, which submits it."
         case "not_running":
             return f"The job {job.name} is {job.state}. Look at its exceptions in Flink's web interface."
         case "stale":
@@ -71,7 +69,8 @@ def explain(job: JobProgress, now_s: float) -> str:
                 f"The job {job.name} completed its last checkpoint {job.checkpoint_age_s(now_s):.0f} s ago, "
                 f"over the limit of {AGE_LIMIT_S:.0f} s. Look for back-pressure or a dead broker."
             )
-        case "failing":
-            return f"The latest checkpoint of {job.name} failed; {job.failed} of its checkpoints did so far."
         case "ok":
-            return f"The job {job.name} completed a checkpoint {job.checkpoint_age_s(now_s):.0f} s ago."
+            return (
+                f"The job {job.name} completed a checkpoint {job.checkpoint_age_s(now_s):.0f} s ago; "
+                f"{job.failed} failed and {job.restarts} restarts since it was submitted."
+            )

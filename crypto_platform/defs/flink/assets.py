@@ -38,3 +38,18 @@ bars_1m = catalog.external(
     metadata={"topic": topics.BARS_1M},
     steady=True,
 )
+
+dead_letters = catalog.external(
+    catalog.topic_key(topics.DEAD_LETTERS),
+    "One message per input that could not become a record, with its raw text, the stage and the reason. The "
+    "producer writes what it cannot parse, Flink what violates the contract.",
+    layer="stream",
+    kinds={"flink", "kafka"},
+    deps=[
+        catalog.FEED_TRADES,
+        catalog.FEED_TICKERS,
+        catalog.topic_key(topics.TRADES),
+        catalog.topic_key(topics.TICKERS),
+    ],
+    metadata={"topic": topics.DEAD_LETTERS},
+)

@@ -29,15 +29,6 @@ raw_tickers = catalog.external(
     steady=True,
 )
 
-dead_letters = catalog.external(
-    catalog.topic_key(topics.DEAD_LETTERS),
-    "One message per input that could not become a record: the raw text, the stage and the reason.",
-    layer="topics",
-    kinds={"kafka", "json"},
-    deps=[catalog.FEED_TRADES, catalog.FEED_TICKERS],
-    metadata={"topic": topics.DEAD_LETTERS},
-)
-
 gaps = catalog.external(
     catalog.topic_key(topics.GAPS),
     "One message per state of a gap (a run of trade ids that was not received): open, then filled or "

@@ -4,16 +4,15 @@ What belongs here: turning offsets into events. What does not: lag arithmetic (`
 event is due (`watch/reporting.py`), and judging on demand (`defs/warehouse/checks.py`).
 """
 
-from __future__ import annotations
-
-import time
 from collections.abc import Mapping
+from time import time
 from typing import Any, Final
 
 import dagster as dg
 
 from crypto_platform import catalog
 from crypto_platform.defs.topics.resources import KafkaClusterResource
+from crypto_platform.defs.warehouse.checks import lag_evaluation
 from crypto_platform.defs.warehouse.resources import WarehouseResource
 from crypto_platform.watch import lag, reporting
 
@@ -34,7 +33,7 @@ def loader_lag_exceeded_sensor(
     """One look: events for what changed, and the lag of every table in the tick's message."""
     ends = kafka.end_offsets(WATCHED_TOPICS)
     loaded = warehouse.loaded_offsets()
-    now_s = time.time()
+    now_s = time()
     lags = lag.lag_by_topic(
         {place: end for place, end in ends.items() if place[0] in catalog.TABLE_OF_TOPIC}, loaded
     )
@@ -45,7 +44,14 @@ def loader_lag_exceeded_sensor(
 
     events: list[Any] = []
     for topic in sorted(due):
-        events += state_events(lags[topic])
+        verdict = lag_evaluation(lags[topic])
+        events.append(dg.AssetCheckEvaluation(**verdict))
+        # Dagster plots the numbers of observations, not those of checks.
+        events.append(
+            dg.AssetObservation(
+                verdict["asset_key"], description=verdict["description"], metadata=verdict["metadata"]
+            )
+        )
     events += [
         dg.AssetMaterialization(dg.AssetKey.from_user_string(name), metadata={"offset": counters[name]})
         for name in sorted(grown)
@@ -66,33 +72,6 @@ def progress(ends: Mapping[lag.TopicPartition, int], lags: Mapping[str, lag.Topi
     for topic, one in lags.items():
         counters[catalog.table_key(catalog.TABLE_OF_TOPIC[topic]).to_user_string()] = one.loaded_offset
     return counters
-
-
-def state_events(one: lag.TopicLag) -> list[Any]:
-    """An observation with the numbers, which Dagster plots, and the verdict as a check."""
-    key = catalog.table_key(catalog.TABLE_OF_TOPIC[one.topic])
-    return [
-        dg.AssetObservation(key, description=lag.explain(one), metadata=lag_metadata(one)),
-        dg.AssetCheckEvaluation(
-            asset_key=key,
-            check_name=catalog.LOADER_KEEPS_UP,
-            passed=one.state == "ok",
-            description=lag.explain(one),
-            metadata=lag_metadata(one),
-        ),
-    ]
-
-
-def lag_metadata(one: lag.TopicLag) -> dict[str, Any]:
-    """The numbers of a lag under stable names."""
-    return {
-        "lag_messages": one.lag_messages,
-        "end_offset": one.end_offset,
-        "loaded_offset": one.loaded_offset,
-        "worst_partition": one.worst_partition,
-        "worst_lag_messages": one.worst_lag_messages,
-        "topic": one.topic,
-    }
 
 
 def summary(lags: Mapping[str, lag.TopicLag]) -> str:

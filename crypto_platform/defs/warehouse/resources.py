@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
     from crypto_platform.watch.lag import TopicPartition
+
+RETRY_POLICY: Final = dg.RetryPolicy(
+    max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.FULL
+)
+"""The one retry mechanism of steps that use the warehouse: a connection may break when it restarts."""
 
 
 class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -84,6 +84,4 @@ def test_events_never_come_faster_than_the_pace(steps: list[tuple[float, int]]) 
         now_s, value = now_s + wait_s, value + more
         grown, memory = reporting.counters_grown(memory, {"trades": value}, now_s, PACE)
         reported_at += [now_s] if grown else []
-    assert all(
-        later - earlier >= PACE.growth_s for earlier, later in itertools.pairwise(reported_at)
-    )
+    assert all(later - earlier >= PACE.growth_s for earlier, later in itertools.pairwise(reported_at))

@@ -1,0 +1,59 @@
+"""The tables that the loader writes.
+
+What belongs here: one external asset per such table. What does not: tables that Dagster computes
+(`defs/rollups`), the tables' definition (`snowflake_sql/migrations`) and loading (`streaming.loader`).
+"""
+
+from typing import Any
+
+import dagster as dg
+
+from crypto_platform import catalog
+from crypto_platform.table_schemas import table_metadata
+from streaming import topics
+
+
+def loaded(topic: str, grain: str, *, steady: bool = False, **metadata: Any) -> dg.AssetSpec:
+    """The table that the loader fills from `topic`."""
+    name = catalog.TABLE_OF_TOPIC[topic]
+    return catalog.external(
+        catalog.table_key(name),
+        grain,
+        layer="warehouse",
+        kinds={"snowflake", "table"},
+        deps=[catalog.topic_key(topic)],
+        metadata={**table_metadata(name), **metadata},
+        steady=steady,
+    )
+
+
+trades = loaded(
+    topics.CLEAN_TRADES,
+    "One row per trade (exchange, pair, trade id), loaded exactly once with its Kafka partition and offset.",
+    steady=True,
+)
+
+tickers = loaded(
+    topics.CLEAN_TICKERS,
+    "One row per ticker push (exchange, pair, producer, epoch, sequence number), with its Kafka partition "
+    "and offset.",
+    steady=True,
+)
+
+bars_1m = loaded(
+    topics.BARS_1M,
+    "One row per pair and minute that had a trade (exchange, pair, window start); `REVISION` counts how "
+    "often late trades changed it, `COMPUTED_BY` says whether Flink or a recomputation wrote it.",
+    steady=True,
+)
+
+dead_letters = loaded(
+    topics.DEAD_LETTERS,
+    "One row per message that could not become a record or a row, with its raw text and the reason.",
+)
+
+gaps = loaded(
+    topics.GAPS,
+    "One row per gap (exchange, pair, first missing trade id) in its latest state: open, filled or "
+    "unrecoverable.",
+)

@@ -1,0 +1,114 @@
+"""The columns of the warehouse's tables, and where a rollup's columns come from, read from the SQL itself.
+
+What belongs here: SQL text to Dagster's column schema and column lineage. What does not: the SQL
+(`snowflake_sql`), or asking the warehouse what it has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from typing import Final
+
+import dagster as dg
+import sqlglot
+from sqlglot import exp
+from sqlglot.lineage import Node, lineage
+
+from crypto_platform import catalog
+from snowflake_sql import catalog as sql_files
+from streaming import settings as platform_settings
+
+DIALECT: Final = "snowflake"
+
+
+@cache
+def schemas() -> dict[str, dg.TableSchema]:
+    """The column schema of every table in `snowflake_sql/schema.sql`, by `SCHEMA.TABLE`."""
+    return parse_schemas(sql_files.read("schema"))
+
+
+def parse_schemas(text: str) -> dict[str, dg.TableSchema]:
+    """The column schema of every CREATE TABLE in `text`, by `SCHEMA.TABLE`; other statements are ignored."""
+    found: dict[str, dg.TableSchema] = {}
+    for statement in sql_files.split(text):
+        if "TABLE" not in statement.split("(")[0].upper():
+            continue
+        created = sqlglot.parse_one(statement, dialect=DIALECT)
+        if isinstance(created, exp.Create) and created.kind == "TABLE":
+            table = created.find(exp.Table)
+            assert table is not None
+            columns = [_column(one) for one in created.this.expressions if isinstance(one, exp.ColumnDef)]
+            found[f"{table.db}.{table.name}".upper()] = dg.TableSchema(columns)
+    return found
+
+
+def _column(definition: exp.ColumnDef) -> dg.TableColumn:
+    constraints = [one.kind for one in definition.constraints]
+    comments = (one.this.name for one in constraints if isinstance(one, exp.CommentColumnConstraint))
+    kind = definition.kind
+    return dg.TableColumn(
+        name=definition.name.upper(),
+        type="" if kind is None else kind.sql(DIALECT).replace("DECIMAL", "NUMBER"),
+        description=next(comments, None),
+        constraints=dg.TableColumnConstraints(
+            nullable=not any(isinstance(one, exp.NotNullColumnConstraint) for one in constraints)
+        ),
+    )
+
+
+def table_metadata(name: str) -> dict[str, str | dg.TableSchema]:
+    """Name in the warehouse and columns of the table `SCHEMA.TABLE`, as Dagster's interface knows them."""
+    return {
+        "dagster/table_name": f"{platform_settings.load().snowflake_database}.{name}",
+        "dagster/column_schema": schemas()[name],
+    }
+
+
+def version_of(name: str) -> str:
+    """Sixteen digits that change with the statements of an SQL file, and not with its comments."""
+    return hashlib.sha256("\n".join(sql_files.statements(name)).encode()).hexdigest()[:16]
+
+
+def lineage_metadata(name: str) -> dict[str, dg.TableColumnLineage]:
+    """The column lineage of the MERGE in the SQL file `name`, as Dagster's interface knows it."""
+    sources = {
+        column: [
+            dg.TableColumnDep(asset_key=catalog.table_key(table), column_name=source)
+            for table, source in deps
+        ]
+        for column, deps in merge_lineage(sql_files.read(name)).items()
+    }
+    return {"dagster/column_lineage": dg.TableColumnLineage(deps_by_column=sources)}
+
+
+def merge_lineage(text: str) -> dict[str, list[tuple[str, str]]]:
+    """From which (table, column) each inserted column of a MERGE comes; constants have no sources."""
+    columns_of = {name: {one.name: one.type for one in schema.columns} for name, schema in schemas().items()}
+    nested: dict[str, dict[str, dict[str, str]]] = {}
+    for name, columns in columns_of.items():
+        schema, _, table = name.partition(".")
+        nested.setdefault(schema, {})[table] = columns
+    merge = next(one for one in sqlglot.parse(text, dialect=DIALECT) if isinstance(one, exp.Merge))
+    source = merge.args["using"]
+    insert = next(one for one in merge.find_all(exp.Insert))
+    values = dict(
+        zip((one.name for one in insert.this.expressions), insert.expression.expressions, strict=True)
+    )
+    found: dict[str, list[tuple[str, str]]] = {}
+    for column, value in values.items():
+        places: set[tuple[str, str]] = set()
+        for reference in value.find_all(exp.Column):
+            if reference.table.upper() == source.alias.upper():
+                node = lineage(reference.name, source.this, schema=nested, dialect=DIALECT)
+                places |= _tables_below(node)
+        found[column.upper()] = sorted(places)
+    return found
+
+
+def _tables_below(node: Node) -> set[tuple[str, str]]:
+    return {
+        (f"{leaf.source.db}.{leaf.source.name}".upper(), leaf.name.rpartition(".")[2].upper())
+        for leaf in node.walk()
+        if isinstance(leaf.source, exp.Table)
+    }

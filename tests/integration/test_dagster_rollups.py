@@ -1,0 +1,231 @@
+"""Dagster's assets, checks and jobs against a real emulator process."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from crypto_platform import catalog
+from crypto_platform.defs.rollups import late_bars
+from crypto_platform.defs.rollups.assets import bars_1h
+from crypto_platform.defs.warehouse import checks
+from crypto_platform.defs.warehouse.resources import WarehouseResource
+from streaming import warehouse
+from tests.integration import emulator_process
+from tests.integration.emulator_process import Emulator
+
+pytestmark = pytest.mark.stack
+
+HOUR = datetime(2026, 3, 1, 10, tzinfo=UTC).replace(tzinfo=None)
+NOON = HOUR + timedelta(hours=2)
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    with emulator_process.running(tmp_path_factory.mktemp("dagster-warehouse")) as started:
+        yield started
+
+
+@pytest.fixture
+def tables(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator["Tables"]:
+    """The warehouse with empty tables, and this process's settings leading to it."""
+    for name, value in emulator.environment.items():
+        monkeypatch.setenv(name, value)
+    with warehouse.connect(emulator.settings) as connection:
+        for table in ("RAW.TRADES", "MARKET.BARS_1M", "MARKET.BARS_1H"):
+            connection.cursor().execute(f"DELETE FROM {table}")
+        yield Tables(connection)
+
+
+class Tables:
+    """Puts rows into the tables and reads them."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+
+    def trade(
+        self, trade_id: int, at: datetime, price: str = "100", size: str = "1", loaded_at: datetime = NOON
+    ) -> None:
+        self.connection.cursor().execute(
+            "INSERT INTO RAW.TRADES SELECT 'OKX_SIM', 'BTC-USDT', %(id)s, %(id)s, 1, %(price)s, %(size)s, "
+            "'buy', %(at)s, %(at)s, 'ws', TRUE, 'p', 1, %(id)s, 1, 0, %(id)s, %(loaded)s",
+            {"id": trade_id, "price": price, "size": size, "at": at, "loaded": loaded_at},
+        )
+
+    def bar_1m(self, start: datetime, price: str, count: int, first_id: int, last_id: int) -> None:
+        """The bar of `count` trades of size 1 at one price."""
+        self.connection.cursor().execute(
+            "INSERT INTO MARKET.BARS_1M SELECT 'OKX_SIM', 'BTC-USDT', %(start)s, %(end)s, %(p)s, %(p)s, "
+            "%(p)s, %(p)s, %(n)s, %(n)s * %(p)s, %(p)s, %(n)s, %(first)s, %(last)s, TRUE, 0, 'flink', 0, 0, "
+            "%(loaded)s",
+            {
+                "start": start,
+                "end": start + timedelta(minutes=1),
+                "p": Decimal(price),
+                "n": count,
+                "first": first_id,
+                "last": last_id,
+                "loaded": NOON,
+            },
+        )
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        return warehouse.rows(self.connection, statement)
+
+
+def materialize(
+    start: datetime, hours: int = 1, instance: dg.DagsterInstance | None = None
+) -> dg.ExecuteInProcessResult:
+    keys = [(start + timedelta(hours=index)).strftime("%Y-%m-%d-%H:%M") for index in range(hours)]
+    tags = {"dagster/asset_partition_range_start": keys[0], "dagster/asset_partition_range_end": keys[-1]}
+    return dg.materialize(
+        [bars_1h], resources={"warehouse": WarehouseResource()}, tags=tags, instance=instance
+    )
+
+
+def numbers(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    (event, *_) = result.asset_materializations_for_node("snowflake__MARKET__BARS_1H")
+    return {name: value.value for name, value in event.metadata.items()}
+
+
+def check(rule: dg.AssetChecksDefinition, hours: float = 24) -> dg.AssetCheckEvaluation:
+    (key,) = rule.check_keys
+    result = dg.materialize(
+        [dg.AssetSpec(key.asset_key), rule],
+        selection=dg.AssetSelection.checks(rule),
+        resources={"warehouse": WarehouseResource()},
+        run_config=dg.RunConfig({rule.node_def.name: checks.Span(hours=hours)}),
+    )
+    (evaluation,) = result.get_asset_check_evaluations()
+    return evaluation
+
+
+def test_an_hour_of_trades_becomes_one_bar_and_its_figures_are_shown(tables: Tables) -> None:
+    tables.trade(1, HOUR + timedelta(minutes=1), "100", "1")
+    tables.trade(2, HOUR + timedelta(minutes=2), "130", "1")
+    tables.trade(3, HOUR + timedelta(minutes=59), "110", "2")
+    tables.trade(4, HOUR + timedelta(minutes=60), "999", "1")
+
+    shown = numbers(materialize(HOUR))
+
+    assert tables.rows("SELECT OPEN, HIGH, LOW, CLOSE, VOLUME, VWAP, TRADE_COUNT FROM MARKET.BARS_1H") == [
+        (100, 130, 100, 110, 4, Decimal("112.5"), 3)
+    ]
+    assert (shown["rows_merged"], shown["rows_inserted"], shown["rows_updated"]) == (1, 1, 0)
+    assert (shown["dagster/row_count"], shown["dagster/partition_row_count"]) == (1, 1)
+    assert (shown["from"], shown["to"]) == ("2026-03-01T10:00:00+00:00", "2026-03-01T11:00:00+00:00")
+    assert shown["query_seconds"] > 0
+    lineage = shown["dagster/column_lineage"].deps_by_column
+    assert [dep.column_name for dep in lineage["HIGH"]] == ["PRICE"]
+
+
+def test_a_second_run_changes_nothing_and_a_late_trade_raises_the_revision(tables: Tables) -> None:
+    tables.trade(1, HOUR + timedelta(minutes=1))
+    materialize(HOUR)
+    assert numbers(materialize(HOUR))["rows_merged"] == 0
+    tables.trade(2, HOUR + timedelta(minutes=3), "120")
+    assert numbers(materialize(HOUR))["rows_updated"] == 1
+    assert tables.rows("SELECT REVISION, TRADE_COUNT FROM MARKET.BARS_1H") == [(1, 2)]
+
+
+def test_a_back_fill_of_many_hours_is_one_run(tables: Tables) -> None:
+    for hour in range(3):
+        tables.trade(hour + 1, HOUR + timedelta(hours=hour, minutes=5))
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = materialize(HOUR, hours=3, instance=instance)
+        assert numbers(result)["rows_merged"] == 3
+        materialized = instance.get_materialized_partitions(catalog.table_key("MARKET.BARS_1H"))
+    assert materialized == {"2026-03-01-10:00", "2026-03-01-11:00", "2026-03-01-12:00"}
+
+
+def test_a_rollup_that_fails_leaves_no_half(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    from crypto_platform import warehouse_sql
+
+    tables.trade(1, HOUR + timedelta(minutes=1))
+    good = warehouse_sql.sql_files.statements("rollups/bars_1h")
+    monkeypatch.setattr(warehouse_sql.sql_files, "statements", lambda _: (*good, "SELECT * FROM NOT_THERE"))
+    span = {"from_time": HOUR, "to_time": NOON}
+    with (
+        WarehouseResource().connection("test") as connection,
+        pytest.raises(Exception, match=r"(?i)not_there"),
+    ):
+        warehouse_sql.run(connection, "rollups/bars_1h", span)
+    assert tables.rows("SELECT COUNT(*) FROM MARKET.BARS_1H") == [(0,)]
+
+
+def test_bars_that_equal_the_trades_pass_and_a_wrong_one_is_listed(tables: Tables) -> None:
+    for minute in range(5):
+        tables.trade(minute + 1, HOUR + timedelta(minutes=minute), "100")
+        tables.bar_1m(HOUR + timedelta(minutes=minute), "100", 1, minute + 1, minute + 1)
+    assert check(checks.bars_equal_raw_trades).passed
+
+    tables.connection.cursor().execute("UPDATE MARKET.BARS_1M SET HIGH = 101 WHERE FIRST_TRADE_ID = 2")
+    evaluation = check(checks.bars_equal_raw_trades)
+    assert not evaluation.passed
+    assert evaluation.metadata["violations"].value == 1
+    (row,) = evaluation.metadata["first_violations"].records
+    assert (row.data["WINDOW_START"], row.data["PROBLEM"]) == ("2026-03-01 10:01:00", "different")
+
+
+def test_a_minute_without_its_bar_is_listed_unless_it_is_too_new_to_have_one(tables: Tables) -> None:
+    for minute in range(5):
+        tables.trade(minute + 1, HOUR + timedelta(minutes=minute), "100")
+    tables.bar_1m(HOUR, "100", 1, 1, 1)
+    tables.bar_1m(HOUR + timedelta(minutes=4), "100", 1, 5, 5)
+    evaluation = check(checks.bars_equal_raw_trades)
+    (row,) = evaluation.metadata["first_violations"].records
+    assert (row.data["WINDOW_START"], row.data["PROBLEM"]) == ("2026-03-01 10:01:00", "missing bar")
+
+
+def test_a_missing_trade_id_is_listed(tables: Tables) -> None:
+    for trade_id in (1, 2, 5, 6):
+        tables.trade(trade_id, HOUR + timedelta(minutes=trade_id))
+    tables.trade(7, HOUR + timedelta(minutes=30))
+    evaluation = check(checks.trade_ids_are_contiguous)
+    assert not evaluation.passed
+    (row,) = evaluation.metadata["first_violations"].records
+    assert (row.data["FROM_ID"], row.data["TO_ID"], row.data["MISSING"]) == ("3", "4", "2")
+
+
+def test_trades_that_stand_once_pass(tables: Tables) -> None:
+    tables.trade(1, HOUR)
+    tables.trade(2, HOUR)
+    evaluation = check(checks.no_trade_stands_twice)
+    assert evaluation.passed
+    assert evaluation.metadata["to"].value == "2026-03-01T10:01:00"
+
+
+def test_an_empty_table_has_nothing_to_check_and_says_so(tables: Tables) -> None:
+    for rule in (
+        checks.bars_equal_raw_trades,
+        checks.no_trade_stands_twice,
+        checks.trade_ids_are_contiguous,
+    ):
+        evaluation = check(rule)
+        assert evaluation.passed
+        assert "nothing to check" in (evaluation.description or "")
+
+
+def test_a_bar_whose_trade_came_late_is_recomputed(tables: Tables) -> None:
+    now = datetime.now(UTC).replace(tzinfo=None)
+    tables.trade(1, HOUR, "100")
+    tables.bar_1m(HOUR, "100", 1, 1, 1)
+    tables.trade(2, HOUR + timedelta(seconds=30), "100", loaded_at=now)
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = late_bars.recompute_late_bars_1m_job
+        job.execute_in_process(resources={"warehouse": WarehouseResource()}, instance=instance)
+        (record,) = instance.fetch_materializations(catalog.table_key("MARKET.BARS_1M"), limit=2).records
+    assert record.asset_materialization is not None
+    assert record.asset_materialization.metadata["rows_merged"].value == 1
+    assert tables.rows("SELECT TRADE_COUNT, REVISION, COMPUTED_BY FROM MARKET.BARS_1M") == [(2, 1, "rollup")]
+
+
+def test_the_loaders_offsets_are_read_by_partition(tables: Tables) -> None:
+    tables.connection.cursor().execute("DELETE FROM OPS.LOAD_OFFSETS")
+    tables.connection.cursor().execute(
+        "INSERT INTO OPS.LOAD_OFFSETS SELECT 'clean', 3, 42, '2026-03-01 10:00:00'::TIMESTAMP_NTZ"
+    )
+    assert WarehouseResource().loaded_offsets() == {("clean", 3): 42}
