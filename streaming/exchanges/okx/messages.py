@@ -101,7 +101,7 @@ def _integer(text: str, field: str) -> int:
 
 
 def _time_us(text: str) -> int:
-    if len(text) != _TIME_DIGITS or not (text.isdecimal() and text.isascii()):
+    if len(text) != _TIME_DIGITS or text[0] == "0" or not (text.isdecimal() and text.isascii()):
         raise RecordError(f"ts {text[:80]!r} is not a time in milliseconds.")
     return int(text) * 1000
 

@@ -87,6 +87,7 @@ class OkxFrames:
             {"sz": "1e3"},
             {"side": "hold"},
             {"ts": "1791369376"},
+            {"ts": "0791369376364"},
             {"tradeId": "first"},
             {"tradeId": "99999999999999999999"},
             {"instId": "DOGE-USDT"},
