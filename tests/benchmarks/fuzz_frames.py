@@ -4,9 +4,9 @@ every venue's protocol machine and counts what comes back.
 What belongs here: how frames are damaged and what must hold for any frame. What does not: what a good
 frame means (`tests/unit/exchanges/test_venue_contract.py`).
 
-For every frame: nothing is raised; every event keeps the data contract; and bytes that are no JSON at all come
-back as exactly one BadFrame. Whether they are JSON is decided by the standard library, not by the decoder
-that the adapters use.
+For every frame: nothing is raised; every event keeps the data contract; and bytes that are no JSON at all
+come back as exactly one BadFrame. Whether they are JSON is decided by the standard library, not by the
+decoder that the adapters use.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def corpus(frames: Frames, plan: ConnectionPlan) -> list[bytes]:
 def mutate(rng: random.Random, frame: bytes, others: list[bytes]) -> bytes:
     """`frame` with one to four kinds of damage."""
     data = bytearray(frame)
-    for _ in range(rng.choice((1, 1, 1, 2, 4))):
+    for _ in range(rng.choice((1, 1, 1, 1, 1, 2, 4))):
         at = rng.randrange(len(data) + 1)
         to = min(len(data), at + rng.randrange(1, 12))
         kind = rng.randrange(8)
@@ -109,7 +109,10 @@ def mutate(rng: random.Random, frame: bytes, others: list[bytes]) -> bytes:
             other = rng.choice(others)
             data[at:] = other[rng.randrange(len(other) + 1) :]
         else:
-            data[at:to] = bytes(rng.randrange(48, 58) for _ in range(to - at))
+            while at < len(data) and not 48 <= data[at] < 58:
+                at += 1
+            if at < len(data):
+                data[at] = rng.randrange(48, 58)
     return bytes(data)
 
 
