@@ -15,7 +15,9 @@ from streaming.errors import PlatformError
 from streaming.flink import placement
 from streaming.settings import Settings
 
-IDLE_TIMEOUT: Final = "5 s"
+IDLE_TIMEOUT: Final = "15 s"
+"""A partition silent for so long no longer holds back the watermark. It outlasts the election of a new
+leader (about 10 s after a broker dies): trades held up by one must not find their minute closed."""
 CLOCK_TOLERANCE_US: Final = 5 * 60 * 1_000_000
 """How far an exchange's time may be ahead of ours before it is taken for an error."""
 

@@ -9,6 +9,7 @@ So it does not matter whether a job was cancelled by hand, lost with its JobMana
 
 from __future__ import annotations
 
+import contextvars
 import random
 import threading
 import time
@@ -177,7 +178,7 @@ class Watcher:
         """Stop every job with a savepoint, all at once; one that fails keeps its retained checkpoints."""
         with ThreadPoolExecutor(len(self.wanted)) as pool:
             for job in self.wanted:
-                pool.submit(self._stop, job, timeout_s)
+                pool.submit(contextvars.copy_context().run, self._stop, job, timeout_s)
 
     def _has_slots(self, overview: Overview, wanted: int) -> bool:
         """Whether a submission would find its slots; a cluster of somebody else's may make them on demand."""

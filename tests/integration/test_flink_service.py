@@ -1,0 +1,100 @@
+"""The job service on real Kafka and Flink: lost jobs come back where they were, a stop leaves savepoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from streaming import topics
+from streaming.flink import jobs, recovery
+from streaming.flink.jobs import BARS, TICK, Job
+from tests.integration.flink_cluster import FlinkCluster, await_that, trade
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(autouse=True)
+def _service(cluster: FlinkCluster) -> Iterator[None]:
+    cluster.start_jobs()
+    yield
+    if "flink-jobs" in cluster.processes:
+        assert cluster.terminate("flink-jobs") == 0
+
+
+def running(cluster: FlinkCluster, job: Job) -> str:
+    """The id of the one running job of that name."""
+    with cluster.rest as rest:
+        found = rest.running(job.name)
+    assert len(found) == 1
+    return found[0].id
+
+
+def clean_ids(cluster: FlinkCluster, exchange: str) -> list[int]:
+    return [v["trade_id"] for _, v in cluster.read(topics.CLEAN_TRADES) if v["exchange"] == exchange]
+
+
+def test_a_cancelled_job_is_resubmitted_from_its_checkpoint(cluster: FlinkCluster) -> None:
+    before = running(cluster, TICK)
+    cluster.produce(topics.TRADES, cluster.trades([trade("C_SIM", "BTC-USDT", 1, 1_700_000_000_000)]))
+    await_that("the first trade is through", lambda: clean_ids(cluster, "C_SIM") == [1])
+
+    def has_a_later_checkpoint() -> bool:
+        with cluster.rest as rest:
+            return rest.checkpoints(before).counts.completed > seen
+
+    with cluster.rest as rest:
+        seen = rest.checkpoints(before).counts.completed
+    await_that("a checkpoint holds it", has_a_later_checkpoint)
+    with cluster.rest as rest:
+        rest.cancel(before)
+    await_that(
+        "the job is another one", lambda: cluster.readiness()["jobs"]["tick"]["id"] not in ("", before)
+    )
+    cluster.await_ready()
+    after = running(cluster, TICK)
+    with cluster.rest as rest:
+        restored = rest.checkpoints(after).latest.restored
+    assert restored is not None
+    assert before in str(restored.path)
+    again = [trade("C_SIM", "BTC-USDT", n, 1_700_000_000_000) for n in (1, 2)]
+    cluster.produce(topics.TRADES, cluster.trades(again))
+    await_that("the second trade is through", lambda: 2 in clean_ids(cluster, "C_SIM"))
+    assert clean_ids(cluster, "C_SIM") == [1, 2]
+
+
+def test_a_stopped_service_leaves_savepoints_and_a_new_one_starts_from_them(cluster: FlinkCluster) -> None:
+    stopped = [running(cluster, job) for job in (TICK, BARS)]
+    assert cluster.terminate("flink-jobs") == 0
+    with cluster.rest as rest:
+        states = {summary.id: summary.state for summary in rest.jobs()}
+    assert [states[job_id] for job_id in stopped] == ["FINISHED", "FINISHED"]
+    for job in (TICK, BARS):
+        snapshot = recovery.newest(cluster.settings, job)
+        assert snapshot is not None
+        assert snapshot.path.parent == jobs.savepoint_folder(cluster.settings, job)
+    cluster.start_jobs()
+    for job in (TICK, BARS):
+        with cluster.rest as rest:
+            restored = rest.checkpoints(running(cluster, job)).latest.restored
+        assert restored is not None
+        assert "/savepoints/" in str(restored.path)
+
+
+def test_the_service_survives_the_jobmanager(cluster: FlinkCluster) -> None:
+    """Without high availability its jobs die with it; the service brings them back from their checkpoints."""
+    before = running(cluster, BARS)
+    cluster.kill("jobmanager")
+    await_that("the loss is seen", lambda: cluster.readiness().get("ready") is False)
+    cluster.start_jobmanager()
+    cluster.await_ready()
+    with cluster.rest as rest:
+        restored = rest.checkpoints(running(cluster, BARS)).latest.restored
+    assert restored is not None
+    assert before in str(restored.path)
+
+
+def test_pruning_keeps_only_what_the_running_life_needs(cluster: FlinkCluster) -> None:
+    current = running(cluster, BARS)
+    folder = jobs.checkpoint_folder(cluster.settings, BARS)
+    await_that("other lives are gone", lambda: [path.name for path in folder.iterdir()] == [current])

@@ -1,0 +1,63 @@
+"""Every SQL file through Flink's own planner; no cluster and no Kafka."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.local import jars
+from streaming.flink.jobs import BARS, JOBS, TICK
+from tests.integration.flink_cluster import REPOSITORY
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
+
+
+@pytest.fixture(scope="module")
+def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The plan of each job, from one planner that ends with its process."""
+    home = tmp_path_factory.mktemp("planner")
+    jars.fetch(REPOSITORY / ".local")
+    (home / "jars").symlink_to(REPOSITORY / ".local" / "jars", target_is_directory=True)
+    result = subprocess.run(
+        [sys.executable, "-m", "streaming.flink.submit", "--explain", *JOBS],
+        env=os.environ | {"CRYPTO_HOME": str(home)},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert not Path(home / "flink" / "checkpoints").exists()
+    texts = result.stdout.split("== Abstract Syntax Tree ==")[1:]
+    return dict(zip(JOBS, texts, strict=True))
+
+
+def test_the_watermark_is_made_in_the_source_for_each_partition(plans: dict[str, str]) -> None:
+    optimized = plans[BARS.key].partition("== Optimized Execution Plan ==")[2]
+    assert "watermark=[" in optimized
+    assert "idletimeout=[15000]" in optimized.replace(" ", "").lower()
+    assert "WatermarkAssigner" not in optimized
+
+
+def test_trades_are_counted_once_within_their_window(plans: dict[str, str]) -> None:
+    optimized = plans[BARS.key].partition("== Optimized Execution Plan ==")[2]
+    assert "WindowDeduplicate" in optimized
+    assert "WindowAggregate" in optimized
+    assert "LocalWindowAggregate" not in optimized
+
+
+def test_the_first_copy_passes_at_once_and_is_never_taken_back(plans: dict[str, str]) -> None:
+    optimized = plans[TICK.key].partition("== Optimized Execution Plan ==")[2]
+    assert optimized.count("keep=[FirstRow]") == 2
+    assert "order=[PROCTIME]" in optimized
+    assert "ChangelogNormalize" not in optimized
+
+
+def test_each_topic_is_parsed_once_by_the_tick_job(plans: dict[str, str]) -> None:
+    optimized = plans[TICK.key].partition("== Optimized Execution Plan ==")[2]
+    assert optimized.count("TableSourceScan") == 3
