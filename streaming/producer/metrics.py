@@ -154,7 +154,7 @@ class ProducerCollector(Collector):
         for pair in self._running.tapes:
             gaps.add_metric([exchange, pair], open_now[pair])
             ids.add_metric([exchange, pair], missing[pair])
-        yield from (gaps, ids)
+        yield from (total, gaps, ids)
         yield GaugeMetricFamily(
             f"{_PREFIX}oldest_gap_age_seconds",
             "Age of the oldest open gap, 0 when there is none",

@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 import structlog
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from streaming import kafka, topics
 from streaming.producer.sequencer import IdRange, IdSet
@@ -28,9 +29,10 @@ log = structlog.get_logger(__name__)
 FIRST_STEP: Final = 2_000
 STEP_GROWTH: Final = 8
 CLOCK_MARGIN_MS: Final = 60_000
+RETRY_S: Final = 30.0
 _BATCH: Final = 5_000
 _POLL_S: Final = 5.0
-_EMPTY_POLLS_MAX: Final = 6
+_EMPTY_POLLS_MAX: Final = 3
 
 _trade_decoder = msgspec.json.Decoder(Trade)
 _gap_decoder = msgspec.json.Decoder(Gap)
@@ -52,6 +54,20 @@ def read(settings: Settings, exchange: str, partitions: dict[str, int]) -> dict[
     Raises:
         ServiceUnavailableError: Kafka does not answer.
     """
+    # Topics that were created just now have leaders only a moment later.
+    retrying = Retrying(
+        retry=retry_if_exception_type(KafkaException),
+        stop=stop_after_delay(RETRY_S),
+        wait=wait_random_exponential(multiplier=0.1, max=2.0),
+        reraise=True,
+    )
+    try:
+        return retrying(_read, settings, exchange, partitions)
+    except KafkaException as error:
+        raise unavailable("where the tape ends", error) from error
+
+
+def _read(settings: Settings, exchange: str, partitions: dict[str, int]) -> dict[str, Position]:
     consumer = kafka.consumer(settings, "crypto-platform-producer-resume", queued_max_messages_kbytes=16_384)
     try:
         gaps = _open_gaps(consumer, exchange, partitions)
@@ -65,8 +81,6 @@ def read(settings: Settings, exchange: str, partitions: dict[str, int]) -> dict[
                 position.missing = _still_missing(consumer, exchange, pair, partition, position.gaps)
             positions[pair] = position
         return positions
-    except KafkaException as error:
-        raise unavailable("where the tape ends", error) from error
     finally:
         consumer.close()
 
@@ -79,7 +93,8 @@ def _messages(consumer: Consumer, topic: str, partition: int, begin: int, end: i
     empty_polls = 0
     position = begin
     while position < end:
-        batch = consumer.consume(_BATCH, timeout=_POLL_S if position == begin else 1.0)
+        # `consume` waits for as many as it is asked for, so never ask for more than there are.
+        batch = consumer.consume(min(_BATCH, end - position), timeout=_POLL_S)
         if not batch:
             # A control record at the very end has an offset but no message.
             position = max(position, consumer.position([TopicPartition(topic, partition)])[0].offset)

@@ -33,6 +33,9 @@ log = structlog.get_logger(__name__)
 LATENCY_BUCKETS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0, 30.0)
 RAW_MAX: Final = 65_536
 ACK_POLL_S: Final = 0.1
+RESTART: Final = "restart"
+SKIPPED: Final = "skipped"
+"""Why a gap came about, when it was no lost connection: this process was not there, or ids were left out."""
 HOLES: Final = ", ids with holes"
 """Stands in a gap's cause when its ids do not tell how many trades it has, which may be none."""
 _RESTART_MARGIN_US: Final = 60_000_000
@@ -102,7 +105,7 @@ class Tape:
         self._awaited_count = 0
         self._last_ticker: TickerEvent | None = None
         self._waiting_ticker: TickerEvent | None = None
-        self._cause = "restart"
+        self._cause = RESTART
         self.latency = Latency()
         self.trades_sent = 0
         self.trades_acked = 0
@@ -205,6 +208,7 @@ class Tape:
         self.trades_sent = seq
         self.trades_by_source[source] += 1
         if source != "rest":
+            self._cause = SKIPPED
             self.last_trade_ns = event.receive_time_ns
             self._last_time_us = event.exchange_time_us
 
