@@ -25,7 +25,11 @@ Make a folder with the venue's name and five small modules; `okx` is the model.
     commands out. No socket, no clock, no logging, no randomness, so that every rule can be replayed and
     fuzzed.
 
+What venues have in common is written once, beside their folders: `watch` (acknowledgements, readiness,
+watchdogs), `decoding` (what cannot be read), `replies` (what an HTTP status means), `rfc3339` (times).
+
 Then a `venue` module ties them together (`streaming.exchanges.venue.Venue`), one line in `registry` names
-it, and two settings hold its addresses. Test the session with literal frames from the venue's pages
-(`tests/unit/exchanges`), every bad frame must come back as a `BadFrame`, and no frame may raise.
+it, and two settings hold its addresses. Write its literal frames, from the venue's pages, into
+`tests/unit/exchanges/venues/<venue>.py`: the contract tests and the frame fuzzer pick them up, and the
+venue's own rules are tested with them (`tests/unit/exchanges/test_<venue>_rules.py`).
 """

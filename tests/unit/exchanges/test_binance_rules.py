@@ -258,6 +258,16 @@ def test_one_request_fills_a_small_gap_and_a_large_one_is_walked_upwards() -> No
     assert small.next_request() is None
 
 
+def test_the_pages_from_below_meet_the_newest_ones() -> None:
+    tape = [Row(BTC, i) for i in range(5000)]
+    for from_id in (2999, 3000, 3001):
+        history = BINANCE.history(BTC, from_id, 4100)
+        found = []
+        while (request := history.next_request()) is not None:
+            found += history.receive(FRAMES.rest(request, tape))
+        assert {trade.trade_id for trade in found} == set(range(from_id, 4101))
+
+
 def test_a_page_without_progress_ends_the_walk() -> None:
     history = BINANCE.history(BTC, 1, 2)
     newest = json.dumps([history_row(Row(BTC, i)) for i in (8, 9)]).encode()

@@ -221,6 +221,25 @@ def test_one_silent_pair_is_reported_once_and_not_dropped(frames: Frames) -> Non
 
 
 @EVERY_VENUE
+def test_a_pair_that_spoke_and_falls_silent_again_is_reported_again(frames: Frames) -> None:
+    plan, (loud, quiet) = trade_plan(frames), frames.pairs
+    session = ready(frames, plan)
+    reported: list[int] = []
+    for second in range(400):
+        for pair in (loud, quiet) if second in (0, 200) else (loud,):
+            feed(session, frames.trades([Row(pair, 101 + second)]))
+            if ticker_plan(frames) == plan:
+                feed(session, [frames.ticker(Quote(pair))])
+        feed(session, frames.heartbeats(plan))
+        for stale in only(Stale, session.tick(START_NS + second * SECOND_NS)):
+            assert stale.pair == quiet
+            reported.append(second)
+
+    assert [second for second in reported if second < 200]
+    assert [second for second in reported if second > 200]
+
+
+@EVERY_VENUE
 def test_a_live_feed_is_never_dropped(frames: Frames) -> None:
     for plan in plans(frames):
         session = ready(frames, plan)
@@ -490,6 +509,22 @@ def test_a_walk_through_history_finds_exactly_what_was_asked(frames: Frames, dat
     assert (sample.price, sample.size, sample.side) == (original.price, original.size, original.side)
     assert sample.exchange_time_us == original.time_us
     assert not sample.is_snapshot
+
+
+@EVERY_VENUE
+def test_no_trade_falls_between_two_pages_of_history(frames: Frames) -> None:
+    size = reach(frames)
+    tape = [Row(frames.pairs[0], 5000 + i, time_us=TIME_US + i * 1000) for i in range(size)]
+    last_id = tape[-1].trade_id
+    edges = [page + by for page in (60, 100, 500, 600, 1000, 1100, 2000) for by in (-1, 0, 1)]
+    for length in (edge for edge in edges if edge <= size):
+        for to_id in (last_id, last_id - size // 3):
+            from_id = max(to_id - length + 1, tape[0].trade_id)
+
+            found, covered, _ = walk(frames, from_id, to_id, tape)
+
+            assert sorted({event.trade_id for event in found}) == list(range(from_id, to_id + 1))
+            assert covered
 
 
 @EVERY_VENUE
