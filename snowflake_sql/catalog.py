@@ -52,7 +52,7 @@ def split(text: str) -> list[str]:
         return "" if found.startswith("--") else _END if found == ";" else found
 
     parts = _STRING_OR_COMMENT_OR_END.sub(mark, text).split(_END)
-    tidy = ("\n".join(line.rstrip() for line in part.splitlines() if line.strip()) for part in parts)
+    tidy = ("\n".join(line.rstrip() for line in part.splitlines() if line.strip()).strip() for part in parts)
     return [part for part in tidy if part]
 
 

@@ -17,7 +17,8 @@ from snowflake.connector.errors import Error, InterfaceError, OperationalError
 from streaming.errors import ServiceUnavailableError
 from streaming.settings import LOOPBACK, Settings
 
-NETWORK_TIMEOUT_S: Final = 15
+NETWORK_TIMEOUT_S: Final = 60
+"""Longest a statement may take with its retries; the connector cancels it then."""
 LOGIN_TIMEOUT_S: Final = 15
 APPLICATION: Final = "crypto_platform"
 
@@ -89,13 +90,16 @@ def open_connection(
     paramstyle: ParamStyle = "pyformat",
     autocommit: bool = True,
     schema: str | None = None,
+    network_timeout_s: int = NETWORK_TIMEOUT_S,
 ) -> SnowflakeConnection:
     """A new connection; the caller closes it.
 
     Raises:
         ServiceUnavailableError: no answer within the time limit, or the log-in is refused.
     """
-    parameters = connection_parameters(settings) | ({"schema": schema} if schema else {})
+    parameters = connection_parameters(settings) | {"network_timeout": network_timeout_s}
+    if schema:
+        parameters["schema"] = schema
     try:
         return snowflake.connector.connect(**parameters, paramstyle=paramstyle, autocommit=autocommit)
     except (Error, OSError) as error:

@@ -39,11 +39,18 @@ def run(settings: Settings, stop: threading.Event) -> None:
             endpoint.close()
 
 
+def _log_thread_failure(failure: threading.ExceptHookArgs) -> None:
+    """One line instead of a traceback: the connector cancels a timed-out statement in a thread, which fails
+    when the warehouse is away, as the statement itself has said already."""
+    log.warning("a background thread ended", reason=str(failure.exc_value)[:300])
+
+
 def main() -> int:
     """Entry point; returns the exit code."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    threading.excepthook = _log_thread_failure
     try:
         configured = settings.load()
         logs.configure(configured, "loader")

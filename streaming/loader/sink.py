@@ -27,6 +27,8 @@ from streaming.loader.tables import Mode, Table
 from streaming.loader.transfer import BULK_ROWS, staged_file
 from streaming.settings import Settings
 
+NETWORK_TIMEOUT_S: Final = 15
+
 DATA_ERRORS: Final = range(100_000, 101_000)
 """Snowflake's numbers for a value it cannot store (100035 time, 100038 number, 100132 range, ...)."""
 
@@ -119,7 +121,11 @@ class WarehouseSink:
     def write(self, batch: Batch) -> Written:
         try:
             return self._write(batch)
-        except (ServiceUnavailableError, OffsetConflictError, RowRefusedError):
+        except ServiceUnavailableError:
+            # Asking a warehouse that is away to roll back would wait for it; it does so by itself.
+            self.close()
+            raise
+        except (OffsetConflictError, RowRefusedError):
             self._abandon()
             raise
 
@@ -236,7 +242,9 @@ class WarehouseSink:
 
 
 def _connect(settings: Settings) -> SnowflakeConnection:
-    return warehouse.open_connection(settings, paramstyle="qmark", autocommit=False, schema="RAW")
+    return warehouse.open_connection(
+        settings, paramstyle="qmark", autocommit=False, schema="RAW", network_timeout_s=NETWORK_TIMEOUT_S
+    )
 
 
 def _stamped(rows: Iterable[Row], now: str) -> list[Row]:

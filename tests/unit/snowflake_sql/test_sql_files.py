@@ -1,0 +1,123 @@
+"""Every SQL file as text: it parses, says what it is, and agrees with the files beside it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import sqlglot
+from sqlglot import exp
+
+from snowflake_sql import catalog, flatten
+from streaming.loader import tables
+
+EVERY_FILE = sorted(
+    str(path.relative_to(catalog.ROOT).with_suffix("")) for path in catalog.ROOT.rglob("*.sql")
+)
+HEADED = [name for name in EVERY_FILE if "/" in name]
+# sqlglot's grammar stops at these words; the statements are Snowflake's all the same.
+BEYOND_THE_GRAMMAR = re.compile(
+    r"(CREATE (OR REPLACE )?(ROLE|RESOURCE MONITOR|STREAM|TASK)|ALTER (WAREHOUSE|TASK)|GRANT)\b"
+)
+
+
+def parsed(text: str) -> exp.Expression:
+    statement = sqlglot.parse_one(text.replace("{{ database }}", "CRYPTO"), dialect="snowflake")
+    assert isinstance(statement, exp.Expression)
+    return statement
+
+
+@pytest.mark.parametrize("name", EVERY_FILE)
+def test_every_statement_parses_as_snowflake_sql(name: str) -> None:
+    statements = catalog.split(catalog.read(name))
+    assert statements
+    for text in statements:
+        if isinstance(parsed(text), exp.Command):
+            assert BEYOND_THE_GRAMMAR.match(text), f"sqlglot does not understand: {text[:80]}"
+
+
+@pytest.mark.parametrize("name", HEADED)
+def test_every_file_says_its_grain_input_output_and_source(name: str) -> None:
+    header = catalog.read(name)[:1500]
+    for word in ("Grain:", "Input", "Output:", "Source:"):
+        assert word in header, f"{name} has no {word}"
+
+
+def test_the_flat_files_match_the_scripts() -> None:
+    assert flatten.stale() == []
+
+
+def test_a_changed_flat_file_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flatten, "ROOT", tmp_path)
+    for name, (folder, _) in flatten.FLAT.items():
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / name).write_text("something else")
+    assert {path.name for path in flatten.stale()} == set(flatten.FLAT)
+    assert flatten.main(["--check"]) == 1
+    assert flatten.main([]) == 0
+    assert flatten.main(["--check"]) == 0
+
+
+def formula(name: str, grain: str) -> list[str]:
+    """The lines from the trades to the bars, without indentation and with the grain left open."""
+    text = catalog.read(name)
+    part = text[text.index("WITH ranked") : text.index("FROM corrected")]
+    return [line.strip().replace(f"'{grain}'", "'GRAIN'") for line in part.splitlines()]
+
+
+def test_rollups_and_the_check_share_one_formula() -> None:
+    hourly = formula("rollups/bars_1h", "HOUR")
+    assert formula("rollups/bars_1m_recompute", "MINUTE") == hourly
+    assert formula("checks/bars_equal_raw_trades", "MINUTE") == hourly
+
+
+def created_tables() -> dict[str, exp.Create]:
+    found: dict[str, exp.Create] = {}
+    for text in catalog.split(catalog.read("schema")):
+        statement = parsed(text)
+        if isinstance(statement, exp.Create) and statement.kind == "TABLE":
+            table = statement.find(exp.Table)
+            assert table is not None
+            found[f"{table.db}.{table.name}"] = statement
+    return found
+
+
+def columns_of(create: exp.Create) -> list[exp.ColumnDef]:
+    return [column for column in create.this.expressions if isinstance(column, exp.ColumnDef)]
+
+
+@pytest.mark.parametrize("table", tables.ALL, ids=lambda table: table.name)
+def test_the_loader_knows_each_table_as_it_is_created(table: tables.Table) -> None:
+    create = created_tables()[table.name]
+    assert [column.name for column in columns_of(create)] == list(table.column_names)
+    for column, (name, kind) in zip(columns_of(create), table.columns, strict=True):
+        assert column.kind is not None
+        expected = parsed(f"SELECT CAST(x AS {kind})").find(exp.DataType)
+        assert column.kind.sql("snowflake") == expected.sql("snowflake"), name  # type: ignore[union-attr]
+    key = create.find(exp.PrimaryKey)
+    assert [part.name for part in (key.expressions if key else [])] == list(table.identity)
+
+
+@pytest.mark.parametrize("name", sorted(created_tables()))
+def test_every_column_and_table_says_what_it_means(name: str) -> None:
+    create = created_tables()[name]
+    assert create.find(exp.SchemaCommentProperty) is not None
+    for column in columns_of(create):
+        assert column.find(exp.CommentColumnConstraint) is not None, column.name
+
+
+def test_no_number_is_without_a_scale() -> None:
+    """A bare NUMBER rounds to whole numbers in Snowflake."""
+    for name in EVERY_FILE:
+        assert not re.search(r"\b(NUMBER|DECIMAL|NUMERIC)\b(?!\s*\()", _code(name)), name
+
+
+def test_raw_tables_are_transient_and_bars_are_not() -> None:
+    for name, create in created_tables().items():
+        transient = create.find(exp.TransientProperty) is not None
+        assert transient == name.startswith("RAW."), name
+
+
+def _code(name: str) -> str:
+    return "\n".join(catalog.split(catalog.read(name)))
