@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from streaming.settings import Settings
 from streaming.simulator.binance.streams import BinanceVenue
+from streaming.simulator.bybit.channels import BybitVenue
 from streaming.simulator.coinbase.feed import CoinbaseVenue
 from streaming.simulator.control import Control
 from streaming.simulator.engine import Engine, WallClock
@@ -25,6 +26,7 @@ from streaming.simulator.generator import FIRST_ID, GeneratedSource
 from streaming.simulator.hub import IDLE_SECONDS, Hub, Venue
 from streaming.simulator.instruments import Instrument, instruments_of
 from streaming.simulator.journal import Journal
+from streaming.simulator.kraken.channels import KrakenVenue
 from streaming.simulator.market import HISTORY_LIMIT, Market
 from streaming.simulator.okx.channels import OkxVenue
 from streaming.simulator.recording import ReplaySource, SilentSource, read_recordings
@@ -76,6 +78,8 @@ def build(
         OkxVenue(market, hub, engine, limits=limits),
         BinanceVenue(market, hub, engine, limits=limits),
         CoinbaseVenue(market, hub, engine, limits=limits),
+        KrakenVenue(market, hub, engine, limits=limits),
+        BybitVenue(market, hub, engine, limits=limits),
     ]
     for venue in venues:
         hub.register(venue)

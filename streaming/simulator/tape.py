@@ -7,9 +7,10 @@ and anything on disk (`journal`).
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from operator import mul
 
 from streaming.errors import PlatformError
@@ -141,6 +142,14 @@ class Tape:
         if not found and self.evicted:
             raise HistoryEvictedError(self.pair, self.first_id - 1, self.first_id)
         return found
+
+    def after_time(self, time_ms: int, limit: int) -> list[Fill]:
+        """Up to `limit` fills later than a time that are kept, oldest id first."""
+        if self._time_sorted:
+            begin = bisect_right(self._time, time_ms)
+            return [self._at(i) for i in range(begin, min(begin + limit, len(self._time)))]
+        later = (i for i, time in enumerate(self._time) if time > time_ms)
+        return [self._at(i) for i in islice(later, limit)]
 
     def totals(self) -> Totals | None:
         """Sums over what is kept; None if that is nothing."""
