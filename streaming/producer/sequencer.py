@@ -93,7 +93,6 @@ class Verdict:
 NEW: Final = Verdict(True, "new")
 LATE: Final = Verdict(True, "late")
 DUPLICATE: Final = Verdict(False, "duplicate")
-BASELINE: Final = Verdict(False, "baseline")
 
 
 class TradeSequencer:
@@ -107,17 +106,17 @@ class TradeSequencer:
         self.contiguous = contiguous
         self._interrupted = last_id is not None
 
-    def offer(self, first_id: int, trade_id: int, *, is_snapshot: bool = False) -> Verdict:
+    def offer(self, first_id: int, trade_id: int) -> Verdict:
         """Judge a row and move on.
 
-        NEW and LATE rows are taken; LATE ones fill a gap. DUPLICATE ones are not. The first row ever, if it
-        is a snapshot, is old: the tape begins after it (BASELINE). A row that repeats some ids and brings
-        others cannot be cut: it is not taken ("overlap"), and its new ids are a gap.
+        NEW and LATE rows are taken; LATE ones fill a gap. DUPLICATE ones are not. The tape begins with the
+        first row ever, also when that is the old trade of a first push. A row that repeats some ids and
+        brings others cannot be cut: it is not taken ("overlap"), and its new ids are a gap.
         """
         last_id = self.last_id
         if last_id is None:
             self.last_id = trade_id
-            return BASELINE if is_snapshot else NEW
+            return NEW
         if first_id == last_id + 1:
             self.last_id = trade_id
             self._interrupted = False

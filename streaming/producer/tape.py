@@ -24,7 +24,7 @@ from streaming import topics
 from streaming.errors import PlatformError
 from streaming.exchanges.events import BadFrame, TickerEvent, TradeEvent
 from streaming.producer.ledger import GapLedger
-from streaming.producer.sequencer import BASELINE, IdRange, TradeSequencer
+from streaming.producer.sequencer import IdRange, TradeSequencer
 from streaming.producer.sink import KafkaSink, StoppingError
 from streaming.records import DeadLetter, Source, Ticker, Trade, encode, key_of
 
@@ -164,7 +164,7 @@ class Tape:
         with self._lock:
             if self._halted:
                 raise StoppingError
-            verdict = self._sequencer.offer(event.first_id, event.trade_id, is_snapshot=event.is_snapshot)
+            verdict = self._sequencer.offer(event.first_id, event.trade_id)
             try:
                 if verdict.gap is not None:
                     self._open(verdict.gap, self._cause if verdict.take else "overlap")
@@ -174,9 +174,6 @@ class Tape:
             except BaseException:
                 self._halted = True
                 raise
-            if verdict is BASELINE:
-                self._last_time_us = event.exchange_time_us
-                return False
             self._refuse_restart(event, source)
             self.duplicates += source != "rest"
             return False

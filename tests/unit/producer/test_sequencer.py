@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.producer.sequencer import BASELINE, DUPLICATE, LATE, NEW, IdRange, IdSet, TradeSequencer
+from streaming.producer.sequencer import DUPLICATE, LATE, NEW, IdRange, IdSet, TradeSequencer
 
 
 @pytest.mark.parametrize(
@@ -31,9 +31,9 @@ def test_one_row(last_id, row, take, reason, gap, last_after):
     assert sequencer.last_id == last_after
 
 
-def test_a_snapshot_at_first_contact_is_where_the_tape_begins():
+def test_the_first_row_ever_is_where_the_tape_begins():
     sequencer = TradeSequencer()
-    assert sequencer.offer(7, 7, is_snapshot=True) is BASELINE
+    assert sequencer.offer(7, 7) is NEW
     assert sequencer.offer(8, 8) is NEW
 
 

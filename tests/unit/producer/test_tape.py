@@ -55,11 +55,12 @@ def test_a_trade_that_could_not_be_sent_is_not_jumped_over(desk):
     assert desk.ids == [101]
 
 
-def test_the_snapshot_at_first_contact_is_not_sent_but_the_next_trade_is(new_desk):
+def test_the_snapshot_at_first_contact_is_the_first_trade_of_the_tape(new_desk):
     desk = new_desk(last_id=None)
     desk.tape.trade(desk.trade(7, is_snapshot=True), "snapshot")
     desk.live(8)
-    assert desk.ids == [8]
+    assert desk.ids == [7, 8]
+    assert [trade.source for trade in desk.sink.trades] == ["snapshot", "ws"]
     assert desk.sink.gaps == []
 
 
