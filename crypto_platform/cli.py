@@ -69,7 +69,7 @@ def _print_json(value: Any) -> None:
 @app.command()
 def up(
     source: Annotated[
-        Literal["auto", "okx", "sim"] | None,
+        Literal["auto", "okx", "binance", "coinbase", "kraken", "bybit", "sim"] | None,
         typer.Option(help="Where data comes from; default CRYPTO_SOURCE."),
     ] = None,
     detach: Annotated[

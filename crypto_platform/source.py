@@ -1,7 +1,7 @@
 """Deciding where market data comes from, before anything starts.
 
-What belongs here: `auto` becoming `okx` or `sim`. What does not: the check of the exchange itself
-(`streaming.producer.preflight`).
+What belongs here: `auto` becoming `okx` or `sim`, and that a named exchange must answer. What does not: the
+check of the exchange itself (`streaming.producer.preflight`).
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ from streaming.settings import Settings
 def decide(settings: Settings, probe: Callable[[Settings], object], say: Callable[[str], None]) -> Settings:
     """The settings with a decided source.
 
-    `sim` needs no check. `okx` is checked and must answer. `auto` takes the exchange if it answers and
-    otherwise says so in one line and takes the simulated exchange. A pair that the exchange does not have is
-    an error in both.
+    `sim` needs no check. An exchange that is named is checked and must answer. `auto` takes OKX if it answers
+    and otherwise says so in one line and takes the simulated exchange. A pair that the exchange does not have
+    is an error in both.
 
     Raises:
         UnknownPairError: the exchange answers and lacks a configured pair.
-        ServiceUnavailableError: `okx` was asked for and does not answer.
+        ServiceUnavailableError: an exchange was asked for by name and does not answer.
     """
     if settings.source == "sim":
         return settings
+    chosen = settings.model_copy(update={"source": "okx"}) if settings.source == "auto" else settings
     try:
-        probe(settings.model_copy(update={"source": "okx"}))
+        probe(chosen)
     except ServiceUnavailableError as error:
-        if settings.source == "okx":
+        if settings.source != "auto":
             raise
         say(f"{error.what} Using the simulated exchange; its data is labelled OKX_SIM.")
         return settings.model_copy(update={"source": "sim"})
-    return settings.model_copy(update={"source": "okx"})
+    return chosen

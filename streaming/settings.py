@@ -114,10 +114,10 @@ class Settings(BaseModel):
     min_free_gib: Annotated[float, Field(ge=0)] = _env(
         "CRYPTO_MIN_FREE_GIB", 2.0, description="Free disk space below which the local stack does not start"
     )
-    source: Literal["auto", "okx", "sim"] = _env(
+    source: Literal["auto", "okx", "binance", "coinbase", "kraken", "bybit", "sim"] = _env(
         "CRYPTO_SOURCE",
         "auto",
-        description="Where data comes from: the exchange, the simulated exchange, or whichever answers",
+        description="Where data comes from: an exchange, the simulated one, or OKX if it answers (auto)",
     )
     pairs: str = _env(
         "CRYPTO_PAIRS",

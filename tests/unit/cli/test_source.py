@@ -28,6 +28,7 @@ def reachable(_: Settings) -> None:
         ("auto", reachable, "okx", 0),
         ("auto", unreachable, "sim", 1),
         ("okx", reachable, "okx", 0),
+        ("binance", reachable, "binance", 0),
         ("sim", unreachable, "sim", 0),
     ],
 )
@@ -38,12 +39,13 @@ def test_auto_takes_the_exchange_or_says_why_not(asked: str, probe: object, take
     assert all("OKX_SIM" in line and "CRYPTO_OKX_REST_URL" in line for line in lines)
 
 
-def test_okx_fails_when_it_cannot_be_reached() -> None:
+@pytest.mark.parametrize("asked", ["okx", "binance", "coinbase"])
+def test_a_named_exchange_fails_when_it_cannot_be_reached(asked: str) -> None:
     with pytest.raises(ServiceUnavailableError):
-        decide(settings.load({"CRYPTO_SOURCE": "okx"}), unreachable, print)
+        decide(settings.load({"CRYPTO_SOURCE": asked}), unreachable, print)
 
 
-@pytest.mark.parametrize("asked", ["auto", "okx"])
+@pytest.mark.parametrize("asked", ["auto", "okx", "coinbase"])
 def test_a_pair_that_the_exchange_does_not_have_is_never_papered_over(asked: str) -> None:
     with pytest.raises(UnknownPairError):
         decide(settings.load({"CRYPTO_SOURCE": asked}), unknown_pair, print)
