@@ -129,16 +129,16 @@ class MinuteCandles:
     def open_since(self, start_ms: int, now_ms: int) -> int | None:
         """The first price at or after a minute's start; None if there is none up to `now_ms`."""
         if start_ms not in self._opens:
-            for start in range(start_ms, now_ms + 1, MINUTE_MS):
-                if start in self._minutes:
-                    # The minute that is forming may still get an earlier trade.
-                    if start == self._newest_ms:
-                        return self._minutes[start].open
-                    if len(self._opens) > 8:
-                        self._opens.clear()
-                    self._opens[start_ms] = self._minutes[start].open
-                    break
-        return self._opens.get(start_ms)
+            start = min((key for key in self._minutes if start_ms <= key <= now_ms), default=None)
+            if start is None:
+                return None
+            # The minute that is forming may still get an earlier trade.
+            if start == self._newest_ms:
+                return self._minutes[start].open
+            if len(self._opens) > 8:
+                self._opens.clear()
+            self._opens[start_ms] = self._minutes[start].open
+        return self._opens[start_ms]
 
 
 def _fold(candles: Iterable[Candle]) -> Candle | None:
