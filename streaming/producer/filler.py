@@ -160,7 +160,7 @@ class Filler:
         last_id = self._tapes[pair].last_id
         if newest is not None and last_id is not None and newest > last_id:
             log.warning("feed is stalled", pair=pair, last_id=last_id, newest_id=newest)
-            if not self._venue.id_contiguous:
-                # No later trade may show the gap: it is fetched now, and is no stall a second time.
-                self._tapes[pair].expect(newest)
+            # A later trade may not come for long, and not every venue repeats its last one after a
+            # subscription: what is missing is fetched now, and is no stall a second time.
+            self._tapes[pair].expect(newest)
             self._on_stalled(pair)

@@ -183,6 +183,16 @@ def test_a_silent_pair_is_stalled_only_if_it_has_traded(desk, newest, stalled):
     assert bench.stalled == stalled
 
 
+def test_a_stalled_pair_is_filled_at_once_and_not_reconnected_for_the_same_trades(desk):
+    desk.live(101)
+    bench = Bench(desk, Exchange(newest=105))
+    for _ in range(3):
+        bench.filler.check("BTC-USDT")
+        bench.filler.work()
+    assert bench.stalled == ["BTC-USDT"]
+    assert [(gap.from_id, gap.to_id, gap.status) for gap in desk.sink.gaps][-1] == (102, 105, "filled")
+
+
 def test_the_request_limit_of_the_exchange_is_kept(desk):
     desk.live(110)
     bench = Bench(desk, Exchange(newest=120))
