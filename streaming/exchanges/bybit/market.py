@@ -30,6 +30,11 @@ class Market:
         self._volumes: tuple[str | None, ...] = (None,) * 2
         self._time_us = 0
 
+    @property
+    def quoted(self) -> bool:
+        """Whether the quotes are known; until then an event would say that there are none."""
+        return self._update_id is not None
+
     def ticker(self, row: TickerRow, time_us: int) -> None:
         """Take the statistics of a day."""
         prices = tuple(
@@ -61,7 +66,7 @@ class Market:
         return True
 
     def event(self, receive_time_ns: int, *, is_snapshot: bool) -> TickerEvent:
-        """The state now. What its topic has not brought yet is None."""
+        """The state now. Statistics that have not come yet are None."""
         last, opened, high, low = self._prices
         base_volume, quote_volume = self._volumes
         return TickerEvent(

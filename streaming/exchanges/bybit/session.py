@@ -7,7 +7,7 @@ watchdogs (`streaming.exchanges.watch`), sockets and back-off (`streaming.produc
    of it.
 2. Nothing old is repeated on `publicTrade`, so no trade is a snapshot. The trades of a message are sent in
    the order of their ids.
-3. Our channel `tickers` is two topics; a repeated quote is no data.
+3. Our channel `tickers` is two topics and begins with the quotes; a repeated quote is no data.
 4. A ping goes out every 20 seconds. Its answer, in either form, shows that the wire lives, no more.
 5. A refused request is fatal when it would be refused again, else a reason to connect anew.
 
@@ -152,6 +152,8 @@ class BybitSession:
             raise RecordError(f"symbol {row.symbol[:80]!r} is not the topic's.")
         if isinstance(row, messages.TickerRow):
             market.ticker(row, time_us)
+            if not market.quoted:
+                return []
         elif not market.quotes(row, time_us, is_delta=push.type == "delta"):
             return []
         output: list[Output] = [market.event(receive_time_ns, is_snapshot=self._watch.unseen(key))]

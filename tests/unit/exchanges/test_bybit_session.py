@@ -99,6 +99,12 @@ def test_a_ticker_is_made_of_two_topics(session):
     )
 
 
+def test_a_ticker_waits_for_the_quotes_because_without_them_it_would_say_that_there_are_none(session):
+    assert session.frame(day("BTC-USDT"), 7) == []
+    (event,) = session.frame(book(QUOTE, 5), 7)
+    assert (event.bid_price, event.last_price, event.is_snapshot) == ("83753.00", "16363.78", True)
+
+
 def test_a_ticker_never_goes_back_in_time_when_its_topics_overtake_each_other(session):
     session.frame(day("BTC-USDT", QUOTE.time_us // 1000 + 50), 7)
     (event,) = session.frame(book(QUOTE, 5), 8)

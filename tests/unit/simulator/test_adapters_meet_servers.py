@@ -27,17 +27,24 @@ from streaming.exchanges.events import (
 )
 from streaming.exchanges.registry import venue
 from streaming.exchanges.session import Session, State
-from streaming.exchanges.venue import ConnectionPlan, RestRequest, Venue
+from streaming.exchanges.venue import ConnectionPlan, RestRequest, SparseTradeHistory, Venue
 from streaming.producer.preflight import refuse_unknown_pairs
 from streaming.producer.rest_client import RestClient
 from streaming.producer.sequencer import IdRange, TradeSequencer
 from streaming.producer.transport import Transport
 
 PAIRS = ("BTC-USDT", "ETH-USDT")
-BASES = {"OKX": ("/ws/v5", ""), "BINANCE": ("/binance", "/binance"), "COINBASE": ("/coinbase", "/coinbase")}
+BASES = {
+    "OKX": ("/ws/v5", ""),
+    "BINANCE": ("/binance", "/binance"),
+    "BYBIT": ("/bybit", "/bybit"),
+    "COINBASE": ("/coinbase", "/coinbase"),
+    "KRAKEN": ("/kraken", "/kraken"),
+}
 PATIENCE_S = 20.0
 
 EVERY_SIMULATED_VENUE = pytest.mark.parametrize("name", sorted(BASES))
+EVERY_VENUE_WITHOUT_HOLES = pytest.mark.parametrize("name", sorted(BASES.keys() - {"BYBIT"}))
 
 
 class Reader:
@@ -48,7 +55,7 @@ class Reader:
         ws_base, rest_base = BASES[name]
         self._ws_url = f"ws://127.0.0.1:{running.port}{ws_base}"
         self._client = RestClient(f"http://127.0.0.1:{running.port}{rest_base}", threading.Event())
-        self.tapes = {pair: TradeSequencer() for pair in PAIRS}
+        self.tapes = {pair: TradeSequencer(contiguous=self.venue.id_contiguous) for pair in PAIRS}
         self.trades: dict[str, dict[int, TradeEvent]] = {pair: {} for pair in PAIRS}
         self.tickers: list[TickerEvent] = []
         self.outputs: list[Output] = []
@@ -100,9 +107,7 @@ class Reader:
         for output in outputs:
             match output:
                 case TradeEvent():
-                    verdict = self.tapes[output.pair].offer(
-                        output.first_id, output.trade_id, is_snapshot=output.is_snapshot
-                    )
+                    verdict = self.tapes[output.pair].offer(output.first_id, output.trade_id)
                     if verdict.take:
                         assert output.trade_id not in self.trades[output.pair]
                         self.trades[output.pair][output.trade_id] = output
@@ -148,7 +153,7 @@ def test_the_start_up_check_finds_its_markets_and_the_clock(reading: tuple[Runni
     assert abs(venue.time_us(reader.get(venue.time_request())) / 1e6 - time.time()) < 5
 
 
-@EVERY_SIMULATED_VENUE
+@EVERY_VENUE_WITHOUT_HOLES
 def test_lost_pushes_and_a_cut_connection_leave_no_hole(reading: tuple[Running, Reader]) -> None:
     running, reader = reading
     tape = reader.trades["BTC-USDT"]
@@ -165,7 +170,7 @@ def test_lost_pushes_and_a_cut_connection_leave_no_hole(reading: tuple[Running, 
     assert not reader.of(BadFrame) + reader.of(Fatal)
 
 
-@EVERY_SIMULATED_VENUE
+@EVERY_VENUE_WITHOUT_HOLES
 def test_a_long_gap_is_walked_through_the_whole_history(reading: tuple[Running, Reader]) -> None:
     running, reader = reading
     running.control("rate", trades_per_second=4000)
@@ -234,7 +239,7 @@ def test_an_announced_end_is_understood(reading: tuple[Running, Reader]) -> None
     assert reader.read(announce).state is State.READY
 
 
-@pytest.mark.parametrize("name", ["BINANCE", "COINBASE"])
+@pytest.mark.parametrize("name", ["BINANCE", "BYBIT", "COINBASE", "KRAKEN"])
 def test_tickers_carry_the_simulated_market(reading: tuple[Running, Reader]) -> None:
     _, reader = reading
 
@@ -245,3 +250,48 @@ def test_tickers_carry_the_simulated_market(reading: tuple[Running, Reader]) -> 
         assert ticker.ask_price is not None
         assert 0 < float(ticker.bid_price) < float(ticker.ask_price)
         assert abs(ticker.exchange_time_us / 1e6 - time.time()) < 60
+
+
+@pytest.mark.parametrize("name", ["BYBIT"])
+@pytest.mark.parametrize("missed", [20, 200])
+def test_ids_with_holes_show_after_a_cut_what_can_be_had_and_what_cannot(
+    reading: tuple[Running, Reader], missed: int
+) -> None:
+    running, reader = reading
+    tape, trades = reader.tapes["BTC-USDT"], reader.trades["BTC-USDT"]
+
+    def newest() -> int:
+        return int(running.get("/truth/summary")["pairs"]["BTC-USDT"]["last_id"])
+
+    reader.read(lambda session: session.state is State.READY and len(trades) > 50)
+    cut_at = newest()
+    running.until(lambda: newest() > cut_at + missed)
+    running.control("pause")
+    reader.tapes["BTC-USDT"].interrupted()
+    resume_after = len(trades)
+
+    def go_on(session: Session) -> bool:
+        if session.state is State.READY:
+            running.control("resume")
+        return len(trades) > resume_after
+
+    reader.read(go_on)
+    running.control("pause")
+    (gap,) = tape.missing.ranges()
+    history = reader.venue.history("BTC-USDT", gap.first, gap.last)
+    request = history.next_request()
+    assert request is not None
+    found = history.receive(reader.get(request))
+
+    assert isinstance(history, SparseTradeHistory)
+    assert history.covered
+    assert history.seen_from is not None
+    assert found
+    assert (history.seen_from <= gap.first) is (missed == 20)
+    trades.update((event.trade_id, event) for event in found)
+    known = [trades[i] for i in sorted(trades) if i >= history.seen_from]
+    truth = running.get("/truth/trades", pair="BTC-USDT", from_id=1, limit=10_000)["trades"]
+    expected = [(fill["time_ms"] * 1000, fill["side"], float(fill["size"])) for fill in truth]
+    seen = [(event.exchange_time_us, event.side, float(event.size)) for event in known]
+    at = expected.index(seen[0])
+    assert expected[at : at + len(seen)] == seen
