@@ -6,6 +6,7 @@ What belongs here: how every part of ours talks to the brokers. What does not: w
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
@@ -44,7 +45,7 @@ def producer(
     config |= {name.replace("_", "."): value for name, value in properties.items()}
     if on_error is not None:
         config["error_cb"] = on_error
-    return Producer(config)
+    return Producer(config, logger=logging.getLogger("librdkafka"))
 
 
 def consumer(settings: Settings, group: str, **properties: str | int | float) -> Consumer:
