@@ -11,7 +11,7 @@ import pytest
 from infra.local import orphans
 from tests.integration.platform_process import Platform, prepare
 
-OFFSET = 13_000
+OFFSET = 16_000
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         pytest.skip(f"no recorded trades in {RECORDING}; set RECORDED_TRADES to their folder")
     platform = prepare(
         tmp_path_factory.mktemp("replay") / "home",
-        11_000,
+        14_000,
         CRYPTO_PAIRS="BTC-USDT",
         CRYPTO_SIM_MODE="replay",
         CRYPTO_SIM_RECORDING=str(RECORDING),
@@ -127,7 +127,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     platform = prepare(
         tmp_path_factory.mktemp("generate") / "home",
-        12_000,
+        15_000,
         CRYPTO_SIM_SEED="11",
         CRYPTO_SIM_TRADES_PER_SECOND=str(GENERATED_RATE),
     )
