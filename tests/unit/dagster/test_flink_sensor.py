@@ -177,6 +177,11 @@ def test_a_lost_job_fails_its_check_even_when_an_older_life_is_remembered(runnin
     assert verdicts(tick(None)[0])[topics.BARS_1M] is True
 
 
+def test_a_running_life_counts_more_than_a_younger_one_that_is_over(running: Cluster) -> None:
+    running.job("later", "crypto-bars", state="CANCELED", started_s=9500)
+    assert verdicts(tick(None)[0])[topics.BARS_1M] is True
+
+
 def test_a_job_that_was_never_submitted_fails_its_check(cluster: Cluster) -> None:
     cluster.job("a", "crypto-tick")
     events, _, _ = tick(None)
