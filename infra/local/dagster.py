@@ -4,7 +4,8 @@ What belongs here: files and command lines. What does not: what Dagster runs (`c
 and restarting the processes (the supervisor of `infra.local`), or any import of dagster itself.
 
 Three processes: the code server holds the definitions, the webserver and the daemon talk to it by gRPC.
-So the definitions are imported once, and editing them restarts one process.
+So the definitions are imported once, and editing them restarts one process. The code server starts first: it
+creates the SQLite files, and two processes that did so at once would trip over each other.
 """
 
 from __future__ import annotations
@@ -190,7 +191,10 @@ def health(settings: Settings, timeout_s: float = READY_TIMEOUT_S) -> Health:
     Dagster's own tolerance (30 minutes), so a dead daemon process is the supervisor's to see.
     """
     try:
-        answer = httpx.post(f"{url(settings)}/graphql", json={"query": _HEALTH_QUERY}, timeout=timeout_s)
+        # A proxy of the environment is not asked about our own machine.
+        answer = httpx.post(
+            f"{url(settings)}/graphql", json={"query": _HEALTH_QUERY}, timeout=timeout_s, trust_env=False
+        )
         answer.raise_for_status()
         return read_health(answer.json()["data"])
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
