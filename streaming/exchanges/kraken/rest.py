@@ -22,6 +22,8 @@ from streaming.exchanges.venue import Instrument, RestError, RestReply, RestRequ
 
 EXCHANGE: Final = "Kraken"
 _SIDES: Final = {"b": "buy", "s": "sell"}
+_NEAR_IDS: Final = 4 * spec.TRADES_ROWS
+"""So close a search would not take fewer pages than reading on."""
 
 
 _Result = TypeVar("_Result")
@@ -88,8 +90,8 @@ class KrakenTradeHistory:
     """Looks for the beginning of the range, then pages forwards through it.
 
     Trades can only be asked for by time (`since`, exclusive), not by id. The newest 1000 are enough for most
-    gaps. For an older one, ids between two known trades are taken as evenly spread, and every answer narrows
-    the search. Pages overlap by a nanosecond: trades of one order share their time.
+    gaps; for an older one every answer narrows the search. Pages overlap by a nanosecond: trades of one order
+    share their time.
     """
 
     def __init__(self, pair: str, from_id: int, to_id: int) -> None:
@@ -139,28 +141,32 @@ class KrakenTradeHistory:
             self._end_id = min(self._to_id, first[0] - 1)
             self._ns_per_id = max((last[1] - first[1]) // rows, 1)
             self._above, self._since = first, self._aim(first)
-        elif self._located or self._since == 0 or first[0] <= self._from_id <= last[0] + 1:
+            return
+        following = last[1] - 1 if last[1] - 1 > self._since else last[1]
+        if self._located or self._since == 0 or first[0] <= self._from_id <= last[0] + 1:
             self._located = True
             self._done = last[0] >= self._end_id
-            self._since = last[1] - 1 if last[1] - 1 > self._since else last[1]
+            self._since = following
+            return
+        if first[0] > self._from_id:
+            self._above = (first[0], self._since)
         else:
-            if first[0] > self._from_id:
-                self._above = first
-            else:
-                self._below = last
-            self._since = self._aim(self._above)
+            self._below = (last[0], following)
+        self._since = self._aim(self._above)
 
     def _aim(self, above: tuple[int, int]) -> int:
-        """A time whose page should hold the first id: by even spread, every second time halfway."""
+        """A time whose page may hold the first id of the range.
+
+        Back in growing steps, the first one by the pace of the newest trades, until an older id is found; then
+        halfway between the two, because markets sleep and burst; from close by, page by page.
+        """
         self._tries += 1
         wanted = self._from_id - spec.TRADES_ROWS // 2
         if self._below is None:
-            return max(above[1] - (above[0] - wanted) * (self._ns_per_id << (self._tries - 1)), 0)
-        width_ns = above[1] - self._below[1]
-        if self._tries % 2:
-            return self._below[1] + width_ns // 2
-        ids = max(wanted - self._below[0], 0)
-        return self._below[1] + width_ns * ids // max(above[0] - self._below[0], 1)
+            return max(above[1] - ((above[0] - wanted) * self._ns_per_id << 2 * (self._tries - 1)), 0)
+        if wanted - self._below[0] <= _NEAR_IDS:
+            return self._below[1]
+        return self._below[1] + max(above[1] - self._below[1], 0) // 2
 
 
 class KrakenRest:

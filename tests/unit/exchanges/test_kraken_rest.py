@@ -58,6 +58,36 @@ def test_a_market_that_sleeps_and_bursts_is_searched_to_the_end(seed):
     assert covered
 
 
+MONTH_US = 30 * 86_400_000_000
+
+
+@pytest.mark.parametrize(
+    ("gaps_us", "from_id", "most_requests"),
+    [
+        pytest.param([1000] * 4000 + [MONTH_US] + [1000] * 4000, 8500, 20, id="before a sleep"),
+        pytest.param([1000] * 4000 + [MONTH_US] + [1000] * 4000, 5500, 20, id="long before a sleep"),
+        pytest.param([1] * 6000 + [10_000_000] * 6000, 8000, 8, id="in a burst, then calm"),
+        pytest.param([10_000_000] * 6000 + [1] * 6000, 8000, 20, id="in calm, then a burst"),
+        pytest.param([int(1.003**i) for i in range(8000)], 7000, 8, id="ever slower"),
+        pytest.param([int(1.003 ** (8000 - i)) for i in range(8000)], 9500, 12, id="ever faster"),
+        pytest.param(
+            [60_000_000] * 9000 + [1] * 9000 + [60_000_000] * 2000, 20_000, 30, id="in a burst between calms"
+        ),
+    ],
+)
+def test_a_search_ends_soon_however_uneven_the_market(gaps_us, from_id, most_requests):
+    ids, covered, _ = walk(tape(gaps_us), from_id, from_id + 50, most_requests)
+    assert ids == list(range(from_id, from_id + 51))
+    assert covered
+
+
+def test_ids_that_the_exchange_skipped_do_not_hold_the_search_up():
+    rows = [row for row in tape([1000] * 9000) if not 6900 <= row.trade_id < 7100]
+    ids, covered, _ = walk(rows, 6950, 7120, 20)
+    assert ids == list(range(7100, 7121))
+    assert covered
+
+
 def test_fills_of_one_order_that_share_their_time_survive_the_edge_of_a_page():
     rows = tape([1_000_000] * 700 + [0] * 600 + [1_000_000] * 2000)
     ids, covered, _ = walk(rows, 5100, 7000, 20)

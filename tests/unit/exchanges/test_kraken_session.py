@@ -100,6 +100,7 @@ def test_the_documented_ticker_has_what_kraken_sends_and_none_of_what_it_does_no
         ("0.30000000000000004", None),
         ("1e-400", None),
         ("1e999999999", None),
+        ("1e99999999999999999", None),
     ],
 )
 def test_a_number_becomes_its_exact_decimal_text_or_a_dead_letter(session, number, text):
