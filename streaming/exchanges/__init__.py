@@ -17,9 +17,9 @@ Make a folder with the venue's name and five small modules; `okx` is the model.
 `instruments`
     Pair ↔ symbol, and the list of instruments from the venue's answer.
 `rest`
-    A `TradeHistory` that pages backwards through the venue's own history, and the small requests of the
-    start-up check. If a venue cannot be asked for old trades, `covered` simply stays false until the page
-    limit, and the gap ends as unrecoverable.
+    A `TradeHistory` that pages through the venue's own history, and the small requests of the start-up
+    check. What a covered walk has not brought ends as unrecoverable. Where ids have holes, the walk is a
+    `SparseTradeHistory` and says from which id on it has seen everything.
 `session`
     The protocol machine (`streaming.exchanges.session.Session`): frames and clock ticks in, events and
     commands out. No socket, no clock, no logging, no randomness, so that every rule can be replayed and

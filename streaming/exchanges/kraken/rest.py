@@ -157,7 +157,7 @@ class KrakenTradeHistory:
     def _aim(self, above: tuple[int, int]) -> int:
         """A time whose page may hold the first id of the range.
 
-        Back in growing steps, the first one by the pace of the newest trades, until an older id is found; then
+        Back in growing steps, the first by the pace of the newest trades, until an older id is found; then
         halfway between the two, because markets sleep and burst; from close by, page by page.
         """
         self._tries += 1
