@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from conftest import Running
 
 from streaming.exchanges.events import (
     BadFrame,
@@ -32,6 +31,7 @@ from streaming.producer.preflight import refuse_unknown_pairs
 from streaming.producer.rest_client import RestClient
 from streaming.producer.sequencer import IdRange, TradeSequencer
 from streaming.producer.transport import Transport
+from tests.unit.simulator.conftest import Running
 
 PAIRS = ("BTC-USDT", "ETH-USDT")
 BASES = {

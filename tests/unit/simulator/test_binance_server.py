@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import websocket
-from conftest import Client, Running
 
 from streaming.simulator.binance import rest, streams
 from streaming.simulator.budget import Budget
+from tests.unit.simulator.conftest import Client, Running
 
 PATH = "/binance/stream"
 

@@ -8,9 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from conftest import Client, Running
 
 from streaming.simulator.bybit import channels, rest
+from tests.unit.simulator.conftest import Client, Running
 
 PATH = "/bybit/spot"
 

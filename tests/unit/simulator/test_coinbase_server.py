@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Client, Running
 
 from streaming.simulator.coinbase import feed, messages
+from tests.unit.simulator.conftest import Client, Running
 
 PATH = "/coinbase"
 OPPOSITE = {"buy": "sell", "sell": "buy"}

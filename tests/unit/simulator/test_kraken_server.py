@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from conftest import Client, Running
+
+from tests.unit.simulator.conftest import Client, Running
 
 PATH = "/kraken/v2"
 MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z")
