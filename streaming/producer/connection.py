@@ -135,7 +135,7 @@ class Connection:
             while not self._stop.is_set():
                 min_delay_s = self._live()
                 self._is_overlap = False
-                if self._superseded:
+                if self._superseded or self._stop.is_set():
                     return
                 delay_s = max(min_delay_s, self._backoff.next_delay_s())
                 self._stop.wait(delay_s)
