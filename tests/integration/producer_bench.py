@@ -1,0 +1,157 @@
+"""Real Kafka, the simulated exchange and producer processes for a test, on their own ports.
+
+What belongs here: starting, stopping and asking them. What does not: assertions about behaviour.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import msgspec
+from confluent_kafka import Message, TopicPartition
+
+from infra.local import kafka as brokers
+from infra.local.services import Service, catalogue
+from infra.local.stack import Stack
+from streaming import kafka, topics
+from streaming.records import Gap, Trade
+from tests.integration.platform_process import REPOSITORY, Platform, prepare
+
+_Record = TypeVar("_Record")
+
+
+@dataclass
+class Bench:
+    """Kafka and the simulated exchange run; producers are started by the test."""
+
+    platform: Platform
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self, module: str, **environment: str) -> subprocess.Popen[bytes]:
+        """Run `python -m module`, logging into the platform's home."""
+        with (self.platform.home / f"{module}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module],
+                env=self.platform.process_environment() | environment,
+                cwd=REPOSITORY,
+                stdout=log,
+                stderr=log,
+            )
+        self.processes.append(process)
+        return process
+
+    @contextmanager
+    def producer(self, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A producer that is ready; ended by SIGTERM if the test has not ended it."""
+        process = self.start("streaming.producer", **environment)
+        try:
+            self.platform.await_that(
+                "the producer is ready", lambda: self.status()["ready"] or process.poll() is not None
+            )
+            assert process.poll() is None, self.log("streaming.producer")
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+    def log(self, module: str) -> str:
+        return (self.platform.home / f"{module}.log").read_text(encoding="utf-8")
+
+    def status(self) -> dict[str, Any]:
+        """What /ready says; not ready when nobody answers."""
+        port = self.platform.settings.ports.metrics_producer
+        try:
+            answer: dict[str, Any] = httpx.get(f"http://127.0.0.1:{port}/ready", timeout=5).json()
+        except httpx.TransportError:
+            return {"ready": False}
+        return answer
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric's samples that carry `labels`."""
+        port = self.platform.settings.ports.metrics_producer
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        lines = [line for line in text.splitlines() if line.split("{")[0].split(" ")[0] == name]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if all(w in line for w in wanted))
+
+    def records(self, topic: str, kind: type[_Record]) -> list[_Record]:
+        """Everything in a topic, partition by partition, in Kafka's order."""
+        return [msgspec.json.decode(m.value(), type=kind) for m in self.messages(topic)]
+
+    def messages(self, topic: str) -> list[Message]:
+        consumer = kafka.consumer(self.platform.settings, "test")
+        found: list[Message] = []
+        try:
+            partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+            for partition in partitions:
+                low, high = kafka.watermarks(consumer, topic, [partition])[partition]
+                position = TopicPartition(topic, partition, low)
+                if low == high:
+                    continue
+                consumer.assign([position])
+                while high > low:
+                    batch = consumer.consume(min(5000, high - low), timeout=10)
+                    assert batch, f"{topic} [{partition}] ends at {low}, not at {high}"
+                    found += batch
+                    low = batch[-1].offset() + 1
+        finally:
+            consumer.close()
+        return found
+
+    def trades(self, pair: str) -> list[Trade]:
+        return [trade for trade in self.records(topics.TRADES, Trade) if trade.pair == pair]
+
+    def gaps(self) -> dict[tuple[str, int], Gap]:
+        """The gap ledger: the latest state of each gap."""
+        return {(gap.pair, gap.from_id): gap for gap in self.records(topics.GAPS, Gap)}
+
+    def truth(self, pair: str, first_id: int, last_id: int) -> list[dict[str, Any]]:
+        """What the exchange really traded."""
+        rows: list[dict[str, Any]] = []
+        while first_id <= last_id:
+            page = self.platform.truth("trades", pair=pair, from_id=first_id, to_id=last_id)["trades"]
+            rows += page
+            first_id = page[-1]["id"] + 1
+        return rows
+
+
+@contextmanager
+def bench(home: Path, offset: int, **environment: str) -> Iterator[Bench]:
+    """Kafka and the simulated exchange in `home`; nothing of it is left afterwards."""
+    platform = prepare(home, offset, **environment)
+    settings = platform.settings
+    brokers.prepare(settings)
+    steps = [step for step in catalogue(settings) if isinstance(step, Service) and "kafka-" in step.name]
+    stack = Stack(settings, steps)
+    stack.up()
+    result = Bench(platform)
+    try:
+        result.start("streaming.simulator")
+        platform.await_that(
+            "the exchange answers", lambda: _answers(f"{settings.simulator_url}/truth/summary")
+        )
+        yield result
+    finally:
+        for process in result.processes:
+            if process.poll() is None:
+                os.kill(process.pid, signal.SIGKILL)
+                process.wait(10)
+        stack.down()
+
+
+def _answers(url: str) -> bool:
+    try:
+        httpx.get(url, timeout=2)
+    except httpx.TransportError:
+        return False
+    return True
