@@ -19,22 +19,29 @@ from pathlib import Path
 
 from infra.local import emulator
 from streaming import settings as settings_module
-from streaming.settings import LOOPBACK, Settings
+from streaming.settings import LOOPBACK, Ports, Settings
 
 REPOSITORY = Path(__file__).parents[2]
 START_TIMEOUT_S = 60
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Settings with a port offset whose emulator port is free."""
-    while True:
-        offset = random.randint(12_000, 29_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind((LOOPBACK, 8085 + offset))
-            except OSError:
-                continue
-        return {"CRYPTO_HOME": str(home), "CRYPTO_PORT_OFFSET": str(offset)}
+    """Settings with a port offset at which the ports that loader tests use are free."""
+    for offset in random.sample(range(18_000, 23_000), 100):
+        ports = Ports(offset)
+        wanted = (ports.emulator, ports.metrics_loader, *ports.kafka, *ports.kafka_controllers)
+        if all(map(_is_free, wanted)):
+            return {"CRYPTO_HOME": str(home), "CRYPTO_PORT_OFFSET": str(offset)}
+    raise AssertionError("no free ports")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
 
 
 def inherited() -> dict[str, str]:
