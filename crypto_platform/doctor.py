@@ -11,13 +11,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from streaming.producer.preflight import probe
-
 from infra.local import jars, orphans, preflight
 from infra.local.ports import holder, is_free
 from infra.local.services import Service
 from infra.local.stack import Stack
 from streaming.errors import PlatformError
+from streaming.producer.preflight import probe
 from streaming.settings import Settings
 
 

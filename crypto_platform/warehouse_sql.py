@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from snowflake_sql import catalog as sql_files
 from streaming import warehouse
@@ -96,10 +96,18 @@ def newest(connection: SnowflakeConnection, table: str, time_column: str) -> dat
     return cast("datetime", latest) if count else None
 
 
+SETTLING: Final = timedelta(seconds=30)
+"""A minute that ended this long before the newest trade has been closed by Flink and its bar loaded."""
+
+
 def touched_minutes(connection: SnowflakeConnection, lookback: timedelta) -> list[datetime]:
     """The minutes (naive UTC) whose bars miss a trade that was loaded within `lookback`, once a pair."""
     now = datetime.now(UTC).replace(tzinfo=None)
     # Rows carry the clock of the loader's machine, which may be ahead of ours.
-    span = {"from_time": now - lookback, "to_time": now + timedelta(minutes=5)}
+    span: dict[str, Any] = {
+        "from_time": now - lookback,
+        "to_time": now + timedelta(minutes=5),
+        "settling_seconds": int(SETTLING.total_seconds()),
+    }
     found = warehouse.rows(connection, sql_files.statement("queries/touched_minutes"), span)
     return [minute for _, _, minute in found]

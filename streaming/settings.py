@@ -209,7 +209,7 @@ class Settings(BaseModel):
     )
     history_start: date = _env(
         "CRYPTO_HISTORY_START",
-        date(2021, 1, 1),
+        date(2025, 1, 1),
         description="First day (UTC) for which rollups can be computed",
     )
 

@@ -209,18 +209,46 @@ def test_an_empty_table_has_nothing_to_check_and_says_so(tables: Tables) -> None
         assert "nothing to check" in (evaluation.description or "")
 
 
+def recompute_late_bars() -> list[dg.AssetMaterialization | None]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = late_bars.recompute_late_bars_1m_job
+        job.execute_in_process(resources={"warehouse": WarehouseResource()}, instance=instance)
+        found = instance.fetch_materializations(catalog.table_key("MARKET.BARS_1M"), limit=5).records
+        return [record.asset_materialization for record in found]
+
+
+def late_bars_tick() -> object:
+    with dg.build_schedule_context() as context:
+        return late_bars.recompute_late_bars_1m_schedule(context, warehouse=WarehouseResource())
+
+
+BARS_AND_THEIR_MAKERS = (
+    "SELECT WINDOW_START, TRADE_COUNT, REVISION, COMPUTED_BY FROM MARKET.BARS_1M ORDER BY WINDOW_START"
+)
+
+
 def test_a_bar_whose_trade_came_late_is_recomputed(tables: Tables) -> None:
     now = datetime.now(UTC).replace(tzinfo=None)
     tables.trade(1, HOUR, "100")
     tables.bar_1m(HOUR, "100", 1, 1, 1)
     tables.trade(2, HOUR + timedelta(seconds=30), "100", loaded_at=now)
-    with dg.DagsterInstance.ephemeral() as instance:
-        job = late_bars.recompute_late_bars_1m_job
-        job.execute_in_process(resources={"warehouse": WarehouseResource()}, instance=instance)
-        (record,) = instance.fetch_materializations(catalog.table_key("MARKET.BARS_1M"), limit=2).records
-    assert record.asset_materialization is not None
-    assert record.asset_materialization.metadata["rows_merged"].value == 1
-    assert tables.rows("SELECT TRADE_COUNT, REVISION, COMPUTED_BY FROM MARKET.BARS_1M") == [(2, 1, "rollup")]
+    tables.trade(3, HOUR + timedelta(seconds=90), "100")
+    assert isinstance(late_bars_tick(), dg.RunRequest)
+    (materialization,) = recompute_late_bars()
+    assert materialization is not None
+    assert materialization.metadata["rows_merged"].value == 1
+    assert tables.rows(BARS_AND_THEIR_MAKERS) == [(HOUR, 2, 1, "rollup")]
+    assert isinstance(late_bars_tick(), dg.SkipReason)
+
+
+def test_a_minute_whose_trades_all_came_late_gets_its_bar_but_an_open_one_does_not(tables: Tables) -> None:
+    now = datetime.now(UTC).replace(tzinfo=None)
+    tables.trade(1, HOUR, "100", loaded_at=now)
+    tables.trade(2, HOUR + timedelta(seconds=89), "100", loaded_at=now)
+    assert isinstance(late_bars_tick(), dg.SkipReason), "Flink may still be writing the first minute"
+    tables.trade(3, HOUR + timedelta(seconds=90), "100", loaded_at=now)
+    recompute_late_bars()
+    assert tables.rows(BARS_AND_THEIR_MAKERS) == [(HOUR, 1, 0, "rollup")]
 
 
 def test_the_loaders_offsets_are_read_by_partition(tables: Tables) -> None:
