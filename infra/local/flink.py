@@ -156,7 +156,10 @@ def _yaml(value: str | int | bool) -> str:
 def jobmanager_command(settings: Settings) -> list[str]:
     """The JobManager's command line; the process is the JVM itself."""
     return [
-        *_java(settings, f"-Xms48m -Xmx{JOBMANAGER_HEAP_MB}m -XX:MaxMetaspaceSize={METASPACE_MB}m"),
+        *_java(
+            settings,
+            f"-Xms48m -Xmx{JOBMANAGER_HEAP_MB}m -XX:MaxMetaspaceSize={METASPACE_MB}m -XX:TieredStopAtLevel=1",
+        ),
         _JOBMANAGER_MAIN,
         "--configDir",
         str(configuration_folder(settings)),

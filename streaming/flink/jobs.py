@@ -28,7 +28,10 @@ of a pair in order: de-duplication spreads a pair's trades over the subtasks by 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One Flink job: its `name` on the cluster, its SQL files in the order they run, and its checkpoints."""
+    """One Flink job: its `name` on the cluster, its SQL files in the order they run, and how it works.
+
+    Trades are fetched as soon as there are `fetch_min_bytes`, or after `fetch_max_wait_ms`.
+    """
 
     key: str
     name: str
@@ -36,6 +39,8 @@ class Job:
     checkpoint_interval_ms: int
     exactly_once: bool
     state_ttl_s: int
+    fetch_min_bytes: int
+    fetch_max_wait_ms: int
 
 
 TICK: Final = Job(
@@ -58,6 +63,8 @@ TICK: Final = Job(
     checkpoint_interval_ms=10_000,
     exactly_once=False,
     state_ttl_s=120,
+    fetch_min_bytes=1,
+    fetch_max_wait_ms=2_000,
 )
 
 BARS: Final = Job(
@@ -74,6 +81,8 @@ BARS: Final = Job(
     checkpoint_interval_ms=1_000,
     exactly_once=True,
     state_ttl_s=0,
+    fetch_min_bytes=65_536,
+    fetch_max_wait_ms=200,
 )
 
 JOBS: Final = {job.key: job for job in (TICK, BARS)}
@@ -81,7 +90,12 @@ JOBS: Final = {job.key: job for job in (TICK, BARS)}
 
 def statements(job: Job, settings: Settings, partitions: int) -> list[str]:
     """The job's SQL statements with every placeholder filled, in the order they run."""
-    values = rendering.values(settings, job.name, partitions)
+    values = rendering.values(settings, partitions) | {
+        "group_id": job.name,
+        "transactional_id_prefix": job.name,
+        "fetch_min_bytes": str(job.fetch_min_bytes),
+        "fetch_max_wait_ms": str(job.fetch_max_wait_ms),
+    }
     texts = ((SQL_FOLDER / f"{name}.sql").read_text(encoding="utf-8") for name in job.files)
     return [rendering.render(text, values) for text in texts]
 

@@ -47,12 +47,11 @@ def render(text: str, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(value, text)
 
 
-def values(settings: Settings, job: str, partitions: int) -> dict[str, str]:
-    """The value of every placeholder for one job.
+def values(settings: Settings, partitions: int) -> dict[str, str]:
+    """The value of every placeholder that is the same for all jobs.
 
     Args:
         settings: gives Kafka's address and security.
-        job: the job's name; its consumer group and transactional ids start with it.
         partitions: how many partitions the platform's topics have.
     """
     return {
@@ -62,8 +61,6 @@ def values(settings: Settings, job: str, partitions: int) -> dict[str, str]:
         "clean_tickers_topic": topics.CLEAN_TICKERS,
         "dead_letters_topic": topics.DEAD_LETTERS,
         "bars_1m_topic": topics.BARS_1M,
-        "group_id": job,
-        "transactional_id_prefix": job,
         "schema_version": str(records.SCHEMA_VERSION),
         "clock_tolerance_us": str(CLOCK_TOLERANCE_US),
         "idle_timeout": IDLE_TIMEOUT,

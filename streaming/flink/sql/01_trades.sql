@@ -9,6 +9,8 @@
 -- A time that is missing, or more than five minutes ahead of our own clock, sets no watermark: one absurd
 -- time would otherwise make every later trade late. A partition silent for ${idle_timeout} is left out of
 -- the watermark, because a quiet pair must not hold back the bars of the others.
+--
+-- Positions are kept in checkpoints alone; committing them to Kafka as well would only cost writes.
 CREATE TEMPORARY TABLE trades (
   `v` STRING,
   `exchange` STRING,
@@ -40,6 +42,9 @@ CREATE TEMPORARY TABLE trades (
   'topic' = '${trades_topic}',
   ${kafka_properties},
   'properties.group.id' = '${group_id}',
+  'properties.commit.offsets.on.checkpoint' = 'false',
+  'properties.fetch.min.bytes' = '${fetch_min_bytes}',
+  'properties.fetch.max.wait.ms' = '${fetch_max_wait_ms}',
   'scan.startup.mode' = 'earliest-offset',
   'scan.topic-partition-discovery.interval' = '60 s',
   'scan.watermark.idle-timeout' = '${idle_timeout}',

@@ -32,6 +32,8 @@ CREATE TEMPORARY TABLE tickers (
   'topic' = '${tickers_topic}',
   ${kafka_properties},
   'properties.group.id' = '${group_id}',
+  'properties.commit.offsets.on.checkpoint' = 'false',
+  'properties.fetch.max.wait.ms' = '2000',
   'scan.startup.mode' = 'earliest-offset',
   'scan.topic-partition-discovery.interval' = '60 s',
   'format' = 'json',

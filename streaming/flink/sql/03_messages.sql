@@ -1,6 +1,7 @@
 -- Grain:  one message of either raw topic, as text.
 -- Input:  Kafka topics ${trades_topic} and ${tickers_topic}, read a second time.
--- Output: table messages; used by the tick job to find what 01_trades.sql and 02_tickers.sql cannot read.
+-- Output: table messages; used by the tick job to find what 01_trades.sql and 02_tickers.sql cannot read. Nobody
+--         waits for a dead letter, so it is fetched once a second in large pieces.
 CREATE TEMPORARY TABLE messages (
   `message_key` STRING,
   `text` STRING,
@@ -13,6 +14,9 @@ CREATE TEMPORARY TABLE messages (
   'topic' = '${trades_topic};${tickers_topic}',
   ${kafka_properties},
   'properties.group.id' = '${group_id}',
+  'properties.commit.offsets.on.checkpoint' = 'false',
+  'properties.fetch.min.bytes' = '1048576',
+  'properties.fetch.max.wait.ms' = '1000',
   'scan.startup.mode' = 'earliest-offset',
   'scan.topic-partition-discovery.interval' = '60 s',
   'key.format' = 'raw',
