@@ -196,6 +196,7 @@ class KafkaSource:
     def _note(self, error: KafkaError, place: Place, offset: int | None) -> None:
         if error.code() == KafkaError._PARTITION_EOF:
             self._ends[place] = int(offset or 0)
+            self._complaint = None
         elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
             raise ServiceUnavailableError(
                 f"Kafka has no offset {offset} of {place[0]} [{place[1]}] any more."
