@@ -228,6 +228,11 @@ class Settings(BaseModel):
         "KAFKA_SSL_CA_LOCATION", None, description="PEM file of the brokers' CA"
     )
 
+    flink_prometheus: bool = _env(
+        "CRYPTO_FLINK_PROMETHEUS",
+        False,
+        description="Serve the local Flink's own metrics; its reporter listens on all network interfaces",
+    )
     flink_rest_url: str | None = _env(
         "FLINK_REST_URL", None, description="Flink's REST address; unset: the local one"
     )

@@ -95,7 +95,13 @@ def configuration(settings: Settings) -> dict[str, str | int | bool]:
     """
     ports = settings.ports
     base = folder(settings)
-    return {
+    reporter: dict[str, str | int | bool] = {
+        "metrics.reporters": "prometheus",
+        "metrics.reporter.prometheus.factory.class": (
+            "org.apache.flink.metrics.prometheus.PrometheusReporterFactory"
+        ),
+    }
+    return (reporter if settings.flink_prometheus else {}) | {
         "jobmanager.rpc.address": LOOPBACK,
         "jobmanager.rpc.port": ports.flink_rpc,
         "jobmanager.bind-host": LOOPBACK,
@@ -129,10 +135,6 @@ def configuration(settings: Settings) -> dict[str, str | int | bool]:
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
         "io.tmp.dirs": str(base / "tmp"),
         "web.tmpdir": str(base / "tmp"),
-        "metrics.reporters": "prometheus",
-        "metrics.reporter.prometheus.factory.class": (
-            "org.apache.flink.metrics.prometheus.PrometheusReporterFactory"
-        ),
     }
 
 
@@ -203,6 +205,8 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def _metrics_port(settings: Settings, process: int) -> list[str]:
+    if not settings.flink_prometheus:
+        return []
     port = settings.ports.metrics_flink[process]
     return ["-D", f"metrics.reporter.prometheus.port={port}"]
 

@@ -68,7 +68,7 @@ def check(settings: Settings, steps: Iterable[Step]) -> None:
         if settings.sim_mode == "replay" and settings.sim_recording is not None:
             read_recordings(settings.sim_recording, tuple(settings.partitions))
     uses: list[PortUse] = [use for step in steps if isinstance(step, Service) for use in step.ports]
-    if settings.uses_local_flink:
+    if settings.uses_local_flink and settings.flink_prometheus:
         names = ("Flink JobManager metrics", "Flink TaskManager 1 metrics", "Flink TaskManager 2 metrics")
         uses += [PortUse(port, name) for port, name in zip(settings.ports.metrics_flink, names, strict=True)]
     require_free(uses)

@@ -182,7 +182,13 @@ def catalogue(settings: Settings) -> list[Step]:
         )
         exchange = ("simulator",)
     steps += [
-        _worker("producer", "streaming.producer", ports.metrics_producer, ("topics", *exchange)),
+        # last: while nothing flows, the others start with the processors to themselves
+        _worker(
+            "producer",
+            "streaming.producer",
+            ports.metrics_producer,
+            ("topics", "flink-jobs", "loader", "dagster-code", *exchange),
+        ),
         _worker(
             "flink-jobs", "streaming.flink", ports.metrics_flink_jobs, ("topics", *cluster), stop_seconds=45
         ),
@@ -214,8 +220,7 @@ def _dagster(settings: Settings) -> list[Step]:
             environment=environment,
             ready=lambda: is_open(ports.dagster_code),
             ports=(PortUse(ports.dagster_code, "Dagster's code server"),),
-            # it starts last: importing the definitions competes with the JVMs for the processors
-            after=("flink-jobs",),
+            after=("migrations",),
         ),
         Service(
             name="dagster-webserver",

@@ -15,7 +15,6 @@ from streaming import warehouse
 from streaming.audit.verdict import PairKey, TapeSummary
 from streaming.settings import Settings
 
-
 SETTLING: Final = timedelta(seconds=10)
 
 

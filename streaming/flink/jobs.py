@@ -78,7 +78,7 @@ BARS: Final = Job(
         "34_bars_1m_sink",
         "42_bars_job",
     ),
-    checkpoint_interval_ms=1_000,
+    checkpoint_interval_ms=2_000,
     exactly_once=True,
     state_ttl_s=0,
     fetch_min_bytes=65_536,

@@ -34,6 +34,6 @@ CREATE TEMPORARY TABLE clean_tickers (
   'value.format' = 'json',
   'value.fields-include' = 'EXCEPT_KEY',
   'sink.delivery-guarantee' = 'at-least-once',
-  'properties.linger.ms' = '2',
+  'properties.linger.ms' = '10',
   'properties.compression.type' = 'snappy'
 )

@@ -41,11 +41,21 @@ def test_the_configuration_is_yaml_that_survives_a_quote(settings: Settings) -> 
     assert (folder.parent / "tmp").is_dir()
 
 
-def test_the_processes_are_the_jvm_itself_each_with_its_own_metrics_port(settings: Settings) -> None:
+def reporters(settings: Settings) -> list[str]:
     commands = [flink.jobmanager_command(settings), *(flink.taskmanager_command(settings, n) for n in (0, 1))]
     assert {Path(command[0]).name for command in commands} == {"java"}
-    ports = [part for command in commands for part in command if part.startswith("metrics.reporter")]
-    assert ports == [f"metrics.reporter.prometheus.port={port}" for port in (9210, 9211, 9212)]
+    return [part for command in commands for part in command if part.startswith("metrics.reporter")]
+
+
+def test_no_metrics_are_served_on_all_interfaces_unless_they_are_asked_for(settings: Settings) -> None:
+    assert reporters(settings) == []
+    assert not any(key.startswith("metrics.reporter") for key in flink.configuration(settings))
+
+
+def test_each_process_serves_its_metrics_on_a_port_of_its_own_when_asked(settings: Settings) -> None:
+    asked = settings.model_copy(update={"flink_prometheus": True})
+    assert reporters(asked) == [f"metrics.reporter.prometheus.port={port}" for port in (9210, 9211, 9212)]
+    assert flink.configuration(asked)["metrics.reporters"] == "prometheus"
 
 
 def test_the_heap_is_what_flink_is_told_it_is(settings: Settings) -> None:
