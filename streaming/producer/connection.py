@@ -44,6 +44,7 @@ log = structlog.get_logger(__name__)
 
 CONNECT_TIMEOUT_S: Final = 10.0
 TICK_S: Final = 0.25
+BURST: Final = 16
 
 
 class ExchangeRefusedError(PlatformError):
@@ -63,6 +64,7 @@ class Connection:
         on_ready: called whenever this connection becomes ready.
         on_stale: called with a pair that is silent.
         on_fatal: called with what ends the process.
+        on_burst: called after many messages were handled at once.
         is_overlap: this connection takes over from a living one, whose tape is ahead of its snapshot.
     """
 
@@ -78,6 +80,7 @@ class Connection:
         on_ready: Callable[[Connection], None],
         on_stale: Callable[[Connection, str], None],
         on_fatal: Callable[[PlatformError], None],
+        on_burst: Callable[[], None],
         is_overlap: bool = False,
     ) -> None:
         self.plan = plan
@@ -90,6 +93,7 @@ class Connection:
         self._on_ready = on_ready
         self._on_stale = on_stale
         self._on_fatal = on_fatal
+        self._on_burst = on_burst
         self._is_overlap = is_overlap
         self._stop = threading.Event()
         self._superseded = False
@@ -199,6 +203,8 @@ class Connection:
                     else:
                         rest.append(output)
             self.frames += len(messages)
+            if len(messages) >= BURST:
+                self._on_burst()
             if self._has_data and self._backoff.failures:
                 self._backoff.reset()
             now_ns = time.monotonic_ns()

@@ -138,6 +138,7 @@ class Engine:
             on_ready=self._retire_older,
             on_stale=self._check_pair,
             on_fatal=self._fail,
+            on_burst=self.sink.serve,
             is_overlap=is_overlap,
         )
 

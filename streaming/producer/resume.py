@@ -158,12 +158,16 @@ def _still_missing(consumer: Consumer, exchange: str, pair: str, partition: int,
     key = key_of(exchange, pair)
     since_ms = min(gap.detected_at_us for gap in gaps) // 1000 - CLOCK_MARGIN_MS
     _, end = kafka.watermarks(consumer, topics.TRADES, [partition])[partition]
-    found = consumer.offsets_for_times(
-        [TopicPartition(topics.TRADES, partition, since_ms)], timeout=kafka.TIMEOUT_S
-    )[0].offset
-    # A negative offset means that no message is as young as that.
-    for message in _messages(consumer, topics.TRADES, partition, found if found >= 0 else end, end):
+    begin = _first_offset_since(consumer, partition, since_ms, end)
+    for message in _messages(consumer, topics.TRADES, partition, begin, end):
         if message.key() == key:
             trade = _trade_decoder.decode(message.value())
             missing.remove(IdRange(trade.first_id, trade.trade_id))
     return missing
+
+
+def _first_offset_since(consumer: Consumer, partition: int, since_ms: int, end: int) -> int:
+    """The offset of the first trade written at or after `since_ms`; `end` if none is as young as that."""
+    asked = [TopicPartition(topics.TRADES, partition, since_ms)]
+    offset: int = consumer.offsets_for_times(asked, timeout=kafka.TIMEOUT_S)[0].offset
+    return offset if offset >= 0 else end

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 import pytest
+from confluent_kafka import Producer
 
 from streaming import topics
 from streaming.exchanges.events import TradeEvent
@@ -121,3 +122,12 @@ def desk() -> Desk:
 @pytest.fixture
 def new_desk() -> type[Desk]:
     return Desk
+
+
+@pytest.fixture(scope="session")
+def mock_kafka():
+    """librdkafka's own mock cluster: three brokers inside this process, four partitions a topic."""
+    cluster = Producer({"test.mock.num.brokers": 3, "log_level": 0})
+    brokers = cluster.list_topics(timeout=10).brokers.values()
+    yield ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
+    del cluster

@@ -78,6 +78,7 @@ class Runner:
             on_ready=lambda _: self.ready.set(),
             on_stale=lambda *_: None,
             on_fatal=self.fatal.append,
+            on_burst=lambda: None,
             is_overlap=is_overlap,
         )
 
