@@ -22,7 +22,8 @@ TIMEOUT_S = 15.0
 
 def admin(settings: Settings) -> AdminClient:
     """An admin client."""
-    return AdminClient(settings.kafka_client_config() | {"socket.timeout.ms": int(TIMEOUT_S * 1000), "log_level": 3})
+    timeout_ms = int(TIMEOUT_S * 1000)
+    return AdminClient(settings.kafka_client_config() | {"socket.timeout.ms": timeout_ms, "log_level": 3})
 
 
 def producer(

@@ -95,7 +95,7 @@ class KafkaSource:
             enable_partition_eof="true",
             queued_max_messages_kbytes=PREFETCH_KBYTES,
             enable_auto_offset_store="false",
-            # A batch collects for longer than this anyway; answering each message by itself keeps brokers busy.
+            # A batch collects for longer anyway, and an answer for each message keeps the brokers busy.
             fetch_min_bytes=65_536,
             fetch_wait_max_ms=50,
         )
