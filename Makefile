@@ -4,6 +4,9 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
+export VIRTUAL_ENV := $(CURDIR)/.venv
+export DAGSTER_DISABLE_TELEMETRY := yes
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
 LOCKS := requirements-bootstrap.lock requirements.lock
 
 help: ## list the targets
