@@ -23,11 +23,11 @@ def load(brokers: str) -> settings.Settings:
 def test_sending_and_waiting_returns_when_kafka_has_it(mock_kafka, stop):
     sink = KafkaSink(load(mock_kafka), stop)
     sink.send_and_wait("sink-waits", 0, b"k", b"v")
-    assert sink.depth == 0
-    assert sink.close(5) == 0
     consumer = kafka.consumer(load(mock_kafka), "test")
     assert kafka.watermarks(consumer, "sink-waits", [0]) == {0: (0, 1)}
     consumer.close()
+    assert sink.close(5) == 0
+    assert sink.depth == 0
 
 
 def test_every_message_is_acknowledged_in_the_order_of_sending(mock_kafka, stop):
