@@ -11,7 +11,7 @@ import pytest
 from infra.local import orphans
 from tests.integration.platform_process import Platform, prepare
 
-OFFSET = 16_000
+OFFSET = 1_600
 
 
 @pytest.fixture

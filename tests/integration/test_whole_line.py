@@ -110,7 +110,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         pytest.skip(f"no recorded trades in {RECORDING}; set RECORDED_TRADES to their folder")
     platform = prepare(
         tmp_path_factory.mktemp("replay") / "home",
-        14_000,
+        1_300,
         CRYPTO_PAIRS="BTC-USDT",
         CRYPTO_SIM_MODE="replay",
         CRYPTO_SIM_RECORDING=str(RECORDING),
@@ -127,7 +127,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     platform = prepare(
         tmp_path_factory.mktemp("generate") / "home",
-        15_000,
+        2_100,
         CRYPTO_SIM_SEED="11",
         CRYPTO_SIM_TRADES_PER_SECOND=str(GENERATED_RATE),
     )
@@ -157,6 +157,18 @@ def test_recorded_trades_arrive_once_and_their_bars_equal_pandas(replayed: Platf
     assert (len(stored), stored[0].trade_id, stored[-1].trade_id) == (2001, first, last)
     assert_bars_equal(stored_bars(replayed), wanted)
     assert {key for key in stored_bars(replayed) if key[1] < later - later % MINUTE_MS} == set(wanted)
+
+
+def test_down_leaves_no_process_port_or_socket(tmp_path: Path, replayed: Platform) -> None:
+    ports = replayed.settings.ports
+    assert is_open(ports.kafka[0])
+    result = replayed.down()
+    assert result.returncode == 0, result.stderr
+    assert orphans.find(replayed.home) == []
+    assert not any(
+        map(is_open, (*ports.kafka, ports.flink_rest, ports.emulator, ports.dagster, ports.simulator))
+    )
+    assert "Nothing was running" in replayed.down().stdout
 
 
 def test_a_minute_of_generated_trades_equals_the_exchange_s_truth(generated: Platform) -> None:
@@ -257,15 +269,3 @@ def test_every_port_of_the_stack_listens_on_loopback_alone(generated: Platform) 
         if connection.status == psutil.CONN_LISTEN
     }
     assert addresses <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
-
-
-def test_down_leaves_no_process_port_or_socket(tmp_path: Path, replayed: Platform) -> None:
-    ports = replayed.settings.ports
-    assert is_open(ports.kafka[0])
-    result = replayed.down()
-    assert result.returncode == 0, result.stderr
-    assert orphans.find(replayed.home) == []
-    assert not any(
-        map(is_open, (*ports.kafka, ports.flink_rest, ports.emulator, ports.dagster, ports.simulator))
-    )
-    assert "Nothing was running" in replayed.down().stdout
