@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -110,7 +111,8 @@ class Stack:
                 self._launch([step for step in steps if isinstance(step, Service)])
                 self._walk(steps, begun, report)
             except BaseException:
-                self._tear_down()
+                with _uninterrupted():
+                    self._tear_down()
                 raise
             return time.monotonic() - begun
 
@@ -232,6 +234,20 @@ def write_configurations(settings: Settings) -> None:
     if settings.uses_local_flink:
         flink.write_config(settings, flink.configuration_folder(settings))
     dagster.write_instance(settings)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ignore further requests to stop: an impatient second Ctrl-C must not leave half a tear-down."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _await_end(pid: int, timeout_s: float) -> None:
