@@ -27,9 +27,7 @@ from streaming.settings import Settings
 log = structlog.get_logger(__name__)
 
 QUEUE_MESSAGES: Final = 200_000
-LINGER_MS: Final = 10
-"""A request costs three brokers more than its messages do: at 125 messages a second, waiting 10 ms for
-company saves more processor time than it costs latency (p50 of a hop is 20 to 30 ms either way)."""
+LINGER_MS: Final = 2
 SERVED_S: Final = 0.05
 """For this long after a reader has run the callbacks, the poll thread leaves them to the readers."""
 _WAIT_S: Final = 0.05
