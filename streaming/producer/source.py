@@ -15,8 +15,15 @@ from streaming.records import SIMULATED_SUFFIX
 from streaming.settings import LOOPBACK, Settings, environment_names
 
 SIMULATED_VENUE: Final = "OKX"
-"""The simulated exchange speaks this venue's protocol."""
-SIMULATED_WS_PATH: Final = "/ws/v5"
+"""The stack reads the simulated exchange in this venue's protocol."""
+SIMULATED_PATHS: Final[dict[str, tuple[str, str]]] = {
+    "OKX": ("/ws/v5", ""),
+    "BINANCE": ("/binance", "/binance"),
+    "BYBIT": ("/bybit", "/bybit"),
+    "COINBASE": ("/coinbase", "/coinbase"),
+    "KRAKEN": ("/kraken", "/kraken"),
+}
+"""Where the simulated exchange serves each venue's protocol: WebSocket base, REST base."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +39,19 @@ class Source:
     rest_setting: str
 
 
-def simulator(settings: Settings) -> Source:
-    """The simulated exchange of the local stack."""
+def simulator(settings: Settings, name: str = SIMULATED_VENUE) -> Source:
+    """The simulated exchange of the local stack, speaking the protocol of `name`.
+
+    Raises:
+        SettingsError: there is no such venue.
+    """
+    found = venue(name)
+    ws_path, rest_path = SIMULATED_PATHS[found.name]
     return Source(
-        venue=venue(SIMULATED_VENUE),
-        ws_url=f"ws://{LOOPBACK}:{settings.ports.simulator}{SIMULATED_WS_PATH}",
-        rest_url=settings.simulator_url,
-        exchange=SIMULATED_VENUE + SIMULATED_SUFFIX,
+        venue=found,
+        ws_url=f"ws://{LOOPBACK}:{settings.ports.simulator}{ws_path}",
+        rest_url=settings.simulator_url + rest_path,
+        exchange=found.name + SIMULATED_SUFFIX,
         simulated=True,
         ws_setting="CRYPTO_PORT_OFFSET",
         rest_setting="CRYPTO_PORT_OFFSET",
