@@ -21,6 +21,7 @@ from typing import Final
 
 from streaming.capture.errors import RecordingError
 from streaming.capture.lines import Closed, Failed, Header, Line, Opened, Received, Sent, Ticked
+from streaming.capture.reader import RecordingReader
 from streaming.exchanges.events import (
     BadFrame,
     Fatal,
@@ -285,6 +286,24 @@ class Replay:
     def _differs(self, text: str) -> None:
         self.tally.differences += 1
         _keep(self.tally.difference_examples, text)
+
+
+def replay(
+    reader: RecordingReader,
+    *,
+    speed: float = 0.0,
+    on_trade: Callable[[TradeEvent], None] = lambda trade: None,
+    on_ticker: Callable[[TickerEvent], None] = lambda ticker: None,
+) -> Tally:
+    """Replay a whole recording at `speed` (0: as fast as possible) and return its count.
+
+    Raises:
+        RecordingError: the recording is damaged or begins in the middle; a torn tail is no error.
+    """
+    tally = Replay(reader.header, on_trade, on_ticker).run(reader, Pacer(speed))
+    tally.complete = reader.complete
+    tally.torn = reader.torn
+    return tally
 
 
 def _keep(examples: list[str], text: str) -> None:

@@ -16,6 +16,8 @@ from streaming.settings import LOOPBACK, Settings, environment_names
 
 SIMULATED_VENUE: Final = "OKX"
 """The stack reads the simulated exchange in this venue's protocol."""
+STACK_SETTING: Final = "CRYPTO_PORT_OFFSET"
+"""What moves the address of the stack's own simulated exchange."""
 SIMULATED_PATHS: Final[dict[str, tuple[str, str]]] = {
     "OKX": ("/ws/v5", ""),
     "BINANCE": ("/binance", "/binance"),
@@ -53,8 +55,8 @@ def simulator(settings: Settings, name: str = SIMULATED_VENUE) -> Source:
         rest_url=settings.simulator_url + rest_path,
         exchange=found.name + SIMULATED_SUFFIX,
         simulated=True,
-        ws_setting="CRYPTO_PORT_OFFSET",
-        rest_setting="CRYPTO_PORT_OFFSET",
+        ws_setting=STACK_SETTING,
+        rest_setting=STACK_SETTING,
     )
 
 
@@ -81,3 +83,14 @@ def preferred(settings: Settings) -> Source:
     if settings.source == "sim":
         return simulator(settings)
     return exchange(settings, "okx" if settings.source == "auto" else settings.source)
+
+
+def named(settings: Settings, name: str) -> Source:
+    """The source for a venue's name, or for `sim`; all venues are simulated if CRYPTO_SOURCE is sim.
+
+    Raises:
+        SettingsError: there is no such venue.
+    """
+    if name.lower() == "sim":
+        return simulator(settings)
+    return simulator(settings, name) if settings.source == "sim" else exchange(settings, name)
