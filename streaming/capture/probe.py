@@ -27,7 +27,7 @@ import websocket
 
 from streaming.exchanges.events import Fatal, Output, Reconnect, Send, Subscribed, TickerEvent, TradeEvent
 from streaming.exchanges.session import Session, State
-from streaming.exchanges.venue import ConnectionPlan, Instrument, RestError
+from streaming.exchanges.venue import ConnectionPlan, Instrument, RestError, RestRequest
 from streaming.producer import source as sources
 from streaming.producer.backoff import RateLimiter
 from streaming.producer.preflight import NEAR_NAMES, TIMEOUT_S
@@ -132,6 +132,10 @@ def examine_all(sources: Sequence[Source], pairs: Sequence[str], seconds: float)
     return [examination.report() for examination in examinations]
 
 
+class _RefusedError(Exception):
+    """The exchange refuses what is asked of it; the text has its code, its words and the remedy."""
+
+
 class _Sample(NamedTuple):
     round_trip_ms: float
     offset_ms: float
@@ -206,7 +210,9 @@ class _Examination:
         client = RestClient(source.rest_url, self._stop, timeout_s=max(0.1, min(TIMEOUT_S, self._left_s())))
         try:
             samples = [self._sample(client)]
-            reply = client.get(source.venue.instruments_request())
+            listing = source.venue.instruments_request()
+            self._await_limit(listing)
+            reply = client.get(listing)
             self._judge_pairs(source.venue.instruments(reply))
             until_s = time.monotonic() + self._left_s() * SAMPLING_SHARE
             while len(samples) <= SAMPLES and time.monotonic() < until_s:
@@ -220,12 +226,15 @@ class _Examination:
         finally:
             client.close()
 
-    def _sample(self, client: RestClient) -> _Sample:
-        """Ask for the clock once, when the venue's limit allows it: the wait for that is no latency."""
-        venue = self._source.venue
-        request = venue.time_request()
+    def _await_limit(self, request: RestRequest) -> None:
+        """Return when the venue's limit allows the request: the client's own wait would look like latency."""
         limiter = self._rest_limiters.setdefault(request.limit.name, RateLimiter(request.limit))
         self._stop.wait(limiter.reserve_s())
+
+    def _sample(self, client: RestClient) -> _Sample:
+        venue = self._source.venue
+        request = venue.time_request()
+        self._await_limit(request)
         began_ns, began_s = time.time_ns(), time.monotonic()
         reply = client.get(request)
         round_trip_ms = (time.monotonic() - began_s) * 1e3
@@ -271,17 +280,26 @@ class _Examination:
         with self._lock:
             report.handshake_ms = _ms_since(began_s)
         try:
-            error_text = self._listen(plan, report, transport)
+            reason = self._listen(plan, report, transport)
         except ConnectionClosedError as error:
-            error_text = f"the exchange closed the connection ({error})"
+            reason = f"the exchange closed the connection ({error})"
+        except _RefusedError as error:
+            with self._lock:
+                report.error = f"{self._source.exchange} refuses {report.url} with {error}"
+            return
         finally:
             transport.close()
-        with self._lock:
-            if error_text is not None:
-                report.error = self._unreachable(report.url, error_text, self._source.ws_setting)
+        if reason is not None:
+            with self._lock:
+                report.error = self._unreachable(report.url, reason, self._source.ws_setting)
 
     def _listen(self, plan: ConnectionPlan, report: ConnectionReport, transport: Transport) -> str | None:
-        """Read until all has been seen or the time is up; return what went wrong."""
+        """Read until all has been seen or the time is up; return what went wrong.
+
+        Raises:
+            ConnectionClosedError: the exchange ended it.
+            _RefusedError: it refuses what is asked.
+        """
         session: Session = self._source.venue.session(plan)
         open_s = time.monotonic()
         outputs: list[Output] = session.connected(time.monotonic_ns())
@@ -292,7 +310,7 @@ class _Examination:
                 elif isinstance(output, Reconnect):
                     return f"{output.reason} {output.detail}".strip()
                 elif isinstance(output, Fatal):
-                    return f"refused with code {output.code}: {output.message} {output.remedy}".rstrip(". ")
+                    raise _RefusedError(f"code {output.code}: {output.message} {output.remedy}")
                 else:
                     self._note(output, report, open_s)
             if session.state is State.READY:
