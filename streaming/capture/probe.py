@@ -372,7 +372,7 @@ def plain_reason(error: BaseException) -> str:
             case ssl.SSLCertVerificationError():
                 return f"its TLS certificate is not accepted ({link.verify_message})"
             case ssl.SSLError():
-                return f"TLS fails ({link.reason or link})"
+                return f"TLS fails ({link.strerror or link})"
             case ConnectionRefusedError():
                 return "nothing listens there (connection refused)"
             case websocket.WebSocketBadStatusException():
