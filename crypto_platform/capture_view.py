@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -157,25 +156,11 @@ def replay_json(tally: Tally, exported: Sequence[Exported] | None) -> dict[str, 
 
 def show_replay(tally: Tally) -> None:
     """Counts a pair, then what is remarkable."""
-    table = _table(
-        "pair",
-        "trades",
-        "tickers",
-        "duplicates",
-        "late",
-        "gaps",
-        "ids missing",
-        "first id",
-        "last id",
-        "from",
-        "to",
-    )
+    table = _table("pair", "trades", "tickers", "twice", "late", "gaps", "missing", "first id", "last id")
     for pair, t in tally.pairs.items():
         missing = "?" if t.missing and not tally.ids_contiguous else f"{sum(map(len, t.missing)):,}"
         counts = (t.trades, t.tickers, t.duplicates + t.overlaps, t.late, t.gaps)
-        ids = (t.first_id, t.last_id)
-        span = (t.first_time_us, t.last_time_us)
-        table.add_row(pair, *_numbers(*counts), missing, *map(_or_dash, ids), *map(_clock, span))
+        table.add_row(pair, *_numbers(*counts), missing, *map(_or_dash, (t.first_id, t.last_id)))
     _print(table)
     say = terminal.out.print
     for pair, t in tally.pairs.items():
@@ -257,13 +242,6 @@ def _numbers(*values: int) -> tuple[str, ...]:
 
 def _or_dash(value: int | None) -> str:
     return "-" if value is None else str(value)
-
-
-def _clock(time_us: int | None) -> str:
-    if time_us is None:
-        return "-"
-    moment = datetime.fromtimestamp(time_us // 1_000_000, UTC)
-    return f"{moment:%m-%d %H:%M:%S}.{time_us % 1_000_000 // 1000:03}"
 
 
 def _reasons(reasons: Counter[str]) -> str:
