@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 SHOWN_AFTER_S: Final = 2.0
 PLAIN_WIDTH: Final = 160
 _RANGES_SHOWN: Final = 5
+_PAIRS_SHOWN: Final = 20
 
 
 def probe_json(reports: Sequence[VenueReport]) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def show_probe(reports: Sequence[VenueReport]) -> None:
         for c in report.connections:
             times = (c.handshake_ms, c.first_ack_ms, c.first_data_ms, c.ready_ms)
             sockets.add_row(report.exchange, c.name, _verdict(c.ok), *map(_ms, times))
-        for p in report.pairs:
+        for p in report.pairs[:_PAIRS_SHOWN]:
             trading = "-" if p.trading is None else _verdict(p.trading, p.state or "unknown")
             trade = quote = "-"
             if p.trade is not None:
@@ -63,6 +64,8 @@ def show_probe(reports: Sequence[VenueReport]) -> None:
             if p.ticker is not None:
                 quote = f"{_short(p.ticker.bid_price)} / {_short(p.ticker.ask_price)}"
             pairs.add_row(report.exchange, p.pair, trading, trade, quote)
+        if len(report.pairs) > _PAIRS_SHOWN:
+            pairs.add_row(report.exchange, f"and {len(report.pairs) - _PAIRS_SHOWN} more")
     for table in (rest, sockets, pairs):
         _print(table)
         terminal.out.print()

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -71,7 +71,7 @@ def _running_settings() -> Settings:
     path = _state_file(settings)
     if path.exists():
         state = json.loads(path.read_text(encoding="utf-8"))
-        return settings.model_copy(update={"source": state["source"], "pairs": state["pairs"]})
+        return settings.model_copy(update=state["settings"])
     return settings.model_copy(update={"source": "sim"}) if settings.source == "auto" else settings
 
 
@@ -82,8 +82,11 @@ def _print_json(value: Any) -> None:
 @app.command()
 def up(
     source: Annotated[
-        Literal["auto", "okx", "binance", "coinbase", "kraken", "bybit", "sim"] | None,
-        typer.Option(help="Where data comes from; default CRYPTO_SOURCE."),
+        str | None,
+        typer.Option(
+            help="Where data comes from: auto, sim, or exchanges (okx,binance,coinbase,kraken,bybit); "
+            "default CRYPTO_SOURCE."
+        ),
     ] = None,
     detach: Annotated[
         bool, typer.Option("--detach", help="Return when all is ready; stop with `down`.")
@@ -138,7 +141,10 @@ def _remember(settings: Settings) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
         json.dumps(
-            {"source": settings.source, "pairs": settings.pairs, "started_at": datetime.now(UTC).isoformat()}
+            {
+                "settings": {name: getattr(settings, name) for name in ("source", "sim_exchanges", "pairs")},
+                "started_at": datetime.now(UTC).isoformat(),
+            }
         ),
         encoding="utf-8",
     )
@@ -337,20 +343,19 @@ def probe(
 ) -> None:
     """Check REST, clock, WebSocket and pairs of exchanges; exit 1 if one does not answer.
 
-    Without a name it checks the exchange that CRYPTO_SOURCE names. If CRYPTO_SOURCE is sim, the exchanges are
-    those that the running simulated exchange plays.
+    Without a name it checks the exchanges that CRYPTO_SOURCE names. If CRYPTO_SOURCE is sim, the exchanges
+    are those that the running simulated exchange plays.
     """
     from crypto_platform import capture_view
     from streaming.capture.probe import examine_all
-    from streaming.exchanges.registry import VENUES
     from streaming.producer import source as sources
+    from streaming.settings import EXCHANGES
 
     if every and venues:
         raise SettingsError("--all and the name of an exchange exclude each other.", "Give one of them.")
     settings = _source_settings()
-    names = sorted(VENUES) if every else list(dict.fromkeys(venues or ()))
-    chosen = [sources.named(settings, name) for name in names] or [sources.preferred(settings)]
-    reports = examine_all(chosen, tuple(settings.partitions), seconds)
+    chosen = sources.named(settings, EXCHANGES if every else venues or ())
+    reports = examine_all(chosen, settings.pair_choice, seconds)
     if as_json:
         _print_json(capture_view.probe_json(reports))
     else:
@@ -380,9 +385,13 @@ def record(
     from streaming.producer import source as sources
 
     settings = _source_settings()
-    source = sources.named(settings, venue) if venue else sources.preferred(settings)
-    pairs = tuple(settings.partitions)
-    preflight.check(source, pairs)
+    source, *others = sources.named(settings, [venue] if venue else ())
+    if others:
+        names = ", ".join(each.venue.name.lower() for each in (source, *others))
+        raise SettingsError(f"A recording is of one exchange, not of {names}.", "Name it with --venue.")
+    check = preflight.check(settings, source)
+    preflight.refuse(list(check.unknown.values()), [check])
+    pairs = check.pairs
     folder = output or Path("recordings") / f"{source.exchange.lower()}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     limits = recorder.Limits(seconds or None, int(megabytes * 1e6))
     limit = f"{seconds:g}" if seconds else "any number"

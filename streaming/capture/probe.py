@@ -4,13 +4,13 @@ what they say.
 What belongs here: measuring and judging. What does not: the yes or no that a start asks for
 (`streaming.producer.preflight`) and how results look (`crypto_platform`).
 
-REST and every planned connection are tried at the same time, each in a thread, until all have answered or the
-time is up. Nothing here raises for what an exchange or a network does: it becomes part of the report.
+The exchange's list of pairs comes first, then every planned connection beside more questions to REST, each
+in a thread, until all have answered or the time is up. Nothing here raises for what an exchange or a network
+does: it becomes part of the report.
 """
 
 from __future__ import annotations
 
-import difflib
 import socket
 import ssl
 import statistics
@@ -28,9 +28,10 @@ import websocket
 from streaming.exchanges.events import Fatal, Output, Reconnect, Send, Subscribed, TickerEvent, TradeEvent
 from streaming.exchanges.session import Session, State
 from streaming.exchanges.venue import ConnectionPlan, Instrument, RestError, RestRequest
+from streaming.pairs import PairChoice
 from streaming.producer import source as sources
 from streaming.producer.backoff import RateLimiter
-from streaming.producer.preflight import NEAR_NAMES, TIMEOUT_S
+from streaming.producer.preflight import TIMEOUT_S, choose_pairs
 from streaming.producer.rest_client import RestClient
 from streaming.producer.source import Source
 from streaming.producer.transport import ConnectError, ConnectionClosedError, Transport
@@ -42,6 +43,8 @@ SAMPLING_SHARE: Final = 0.4
 """Of the time that is left; a venue may allow no more than one request a second."""
 POLL_S: Final = 0.05
 GRACE_S: Final = 0.5
+LISTING_SHARE: Final = 0.3
+"""Of the whole time: what the list of pairs may take before the named ones are tried without it."""
 WHOLE_SECOND_US: Final = 1_000_000
 _FORBIDDEN: Final = (403, 451)
 
@@ -81,13 +84,13 @@ class ConnectionReport(msgspec.Struct):
 
 
 class PairReport(msgspec.Struct):
-    """One configured pair: its state in the exchange's words, and the first trade and ticker as parsed. A
-    pair without a trade may just be quiet."""
+    """One pair: its state in the exchange's words, what is wrong with it, and the first trade and ticker as
+    parsed. A pair without a trade may just be quiet."""
 
     pair: str
     trading: bool | None = None
     state: str | None = None
-    near: tuple[str, ...] = ()
+    error: str | None = None
     trade: TradeEvent | None = None
     ticker: TickerEvent | None = None
 
@@ -110,25 +113,23 @@ class VenueReport(msgspec.Struct):
         """What is wrong, a sentence each."""
         found = [self.rest.error] if self.rest.error else []
         found += [connection.error for connection in self.connections if connection.error]
-        for pair in self.pairs:
-            if pair.trading is False:
-                hint = f" Did you mean {', '.join(pair.near)}?" if pair.near else ""
-                state = f"is {pair.state!r} there" if pair.state else f"is not on {self.exchange}"
-                found.append(f"{pair.pair} of CRYPTO_PAIRS {state}.{hint}")
+        found += [pair.error for pair in self.pairs if pair.error]
         return found
 
 
-def examine(source: Source, pairs: Sequence[str], seconds: float) -> VenueReport:
+def examine(source: Source, choice: PairChoice, seconds: float) -> VenueReport:
     """Examine one venue, taking at most about `seconds`."""
-    return examine_all([source], pairs, seconds)[0]
+    return examine_all([source], choice, seconds)[0]
 
 
-def examine_all(sources: Sequence[Source], pairs: Sequence[str], seconds: float) -> list[VenueReport]:
+def examine_all(sources: Sequence[Source], choice: PairChoice, seconds: float) -> list[VenueReport]:
     """Examine several venues at the same time, taking at most about `seconds` altogether."""
-    deadline_s = time.monotonic() + seconds
-    examinations = [_Examination(source, pairs, deadline_s) for source in sources]
+    began_s = time.monotonic()
+    examinations = [_Examination(source, choice, began_s + seconds) for source in sources]
     for examination in examinations:
         examination.start()
+    for examination in examinations:
+        examination.go_on_without_list(began_s + seconds * LISTING_SHARE)
     return [examination.report() for examination in examinations]
 
 
@@ -143,30 +144,48 @@ class _Sample(NamedTuple):
 
 
 class _Examination:
-    def __init__(self, source: Source, pairs: Sequence[str], deadline_s: float) -> None:
+    def __init__(self, source: Source, choice: PairChoice, deadline_s: float) -> None:
         self._source = source
+        self._choice = choice
         self._deadline_s = deadline_s
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._listed = threading.Event()
         self._limiter = RateLimiter(source.venue.connect_limit)
-        self._pairs = {pair: PairReport(pair) for pair in pairs}
-        self._rest = RestReport(source.rest_url)
         self._rest_limiters: dict[str, RateLimiter] = {}
-        plans = source.venue.connections(list(pairs))
-        self._connections = {
-            plan.name: ConnectionReport(plan.name, source.ws_url + plan.path) for plan in plans
-        }
-        jobs: list[tuple[str, Callable[[], None]]] = [("rest", self._ask_rest)]
-        jobs += [(plan.name, partial(self._read, plan)) for plan in plans]
-        # A resolver that hangs cannot be interrupted, so these threads must not keep the process.
-        self._threads = [
-            threading.Thread(target=job, name=f"probe-{source.exchange}-{name}", daemon=True)
-            for name, job in jobs
-        ]
+        self._rest = RestReport(source.rest_url)
+        self._pairs = {pair: PairReport(pair) for pair in choice.named}
+        self._connections: dict[str, ConnectionReport] = {}
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        self._spawn("rest", self._ask_rest)
+
+    def go_on_without_list(self, at_s: float) -> None:
+        """Wait for the exchange's list of pairs, until `at_s`; without one, try the pairs that are named."""
+        self._listed.wait(max(0.0, at_s - time.monotonic()))
+        self._open_connections(tuple(self._choice.named))
+
+    def _spawn(self, name: str, job: Callable[[], None]) -> None:
+        # A resolver that hangs cannot be interrupted, so these threads must not keep the process.
+        name = f"probe-{self._source.exchange}-{name}"
+        thread = threading.Thread(target=job, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _open_connections(self, pairs: Sequence[str]) -> None:
+        """Start reading `pairs`; what comes second has no effect."""
+        with self._lock:
+            if self._listed.is_set():
+                return
+            plans = self._source.venue.connections(list(pairs)) if pairs else []
+            for pair in pairs:
+                self._pairs.setdefault(pair, PairReport(pair))
+            for plan in plans:
+                url = self._source.ws_url + plan.path
+                self._connections[plan.name] = ConnectionReport(plan.name, url)
+                self._spawn(plan.name, partial(self._read, plan))
+            self._listed.set()
 
     def report(self) -> VenueReport:
         """Wait for the threads, or for the end of the time, and judge."""
@@ -213,7 +232,7 @@ class _Examination:
             listing = source.venue.instruments_request()
             self._await_limit(listing)
             reply = client.get(listing)
-            self._judge_pairs(source.venue.instruments(reply))
+            self._open_connections(self._judge_pairs(source.venue.instruments(reply)))
             until_s = time.monotonic() + self._left_s() * SAMPLING_SHARE
             while len(samples) <= SAMPLES and time.monotonic() < until_s:
                 samples.append(self._sample(client))
@@ -223,6 +242,7 @@ class _Examination:
         except RestError as error:
             with self._lock:
                 report.error = self._unreachable(source.rest_url, plain_reason(error), source.rest_setting)
+            self._open_connections(tuple(self._choice.named))
         finally:
             client.close()
 
@@ -255,16 +275,16 @@ class _Examination:
             report.clock_offset_ms = round(best.offset_ms, 2)
             report.clock_uncertainty_ms = round(best.round_trip_ms / 2 + (500 if is_coarse else 0), 2)
 
-    def _judge_pairs(self, instruments: Sequence[Instrument]) -> None:
-        known = {instrument.pair: instrument for instrument in instruments}
-        live = [instrument.pair for instrument in instruments if instrument.live]
+    def _judge_pairs(self, instruments: Sequence[Instrument]) -> tuple[str, ...]:
+        """Note which pairs trade, and return those to read."""
+        states = {instrument.pair: instrument.state for instrument in instruments}
+        pairs, unknown = choose_pairs(self._source.exchange, self._choice, instruments)
         with self._lock:
-            for pair, report in self._pairs.items():
-                found = known.get(pair)
-                report.trading = found is not None and found.live
-                report.state = found.state if found else None
-                if not report.trading:
-                    report.near = tuple(difflib.get_close_matches(pair, live, n=NEAR_NAMES, cutoff=0.5))
+            for pair in pairs:
+                self._pairs[pair] = PairReport(pair, trading=True, state=states[pair])
+            for pair, error in unknown.items():
+                self._pairs[pair] = PairReport(pair, trading=False, state=states.get(pair), error=str(error))
+        return pairs
 
     def _read(self, plan: ConnectionPlan) -> None:
         report = self._connections[plan.name]

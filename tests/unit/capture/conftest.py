@@ -27,9 +27,9 @@ LIMITS = Limits(seconds=30.0, compressed_bytes=10**9)
 def environment(running: Running) -> dict[str, str]:
     """The settings that point every venue at the exchange under test."""
     values = {"CRYPTO_PAIRS": ",".join(PAIRS), "CRYPTO_SOURCE": "okx"}
-    for name, (ws_path, rest_path) in sources.SIMULATED_PATHS.items():
-        values[f"CRYPTO_{name}_WS_URL"] = f"ws://127.0.0.1:{running.port}{ws_path}"
-        values[f"CRYPTO_{name}_REST_URL"] = f"http://127.0.0.1:{running.port}{rest_path}"
+    for name, (ws_path, rest_path) in sources.SIMULATED_BASES.items():
+        values[f"CRYPTO_{name.upper()}_WS_URL"] = f"ws://127.0.0.1:{running.port}{ws_path}"
+        values[f"CRYPTO_{name.upper()}_REST_URL"] = f"http://127.0.0.1:{running.port}{rest_path}"
     return values
 
 

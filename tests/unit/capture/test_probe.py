@@ -12,10 +12,13 @@ import pytest
 from crypto_platform.capture_view import probe_json
 from streaming import settings
 from streaming.capture.probe import examine, examine_all, plain_reason
+from streaming.pairs import PairChoice
 from streaming.producer import source as sources
 from streaming.producer.transport import ConnectError
 from tests.unit.capture.conftest import PAIRS, VENUES, load
 from tests.unit.simulator.conftest import Running
+
+CHOICE = PairChoice(dict.fromkeys(PAIRS))
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def test_every_venue_answers_with_times_a_clock_and_samples(start: Callable[...,
     running = start(sim_trades_per_second=400.0, limits=True)
     loaded = load(running)
 
-    reports = examine_all([sources.exchange(loaded, name) for name in VENUES], PAIRS, 10.0)
+    reports = examine_all([sources.exchange(loaded, name) for name in VENUES], loaded.pair_choice, 10.0)
 
     for report in reports:
         assert report.problems == [], report.exchange
@@ -58,7 +61,9 @@ def test_every_venue_answers_with_times_a_clock_and_samples(start: Callable[...,
 def test_a_clock_of_whole_seconds_is_only_right_to_half_a_second(start: Callable[..., Running]) -> None:
     loaded = load(start(sim_trades_per_second=400.0))
 
-    kraken, okx = examine_all([sources.exchange(loaded, name) for name in ("kraken", "okx")], PAIRS, 10.0)
+    kraken, okx = examine_all(
+        [sources.exchange(loaded, name) for name in ("kraken", "okx")], loaded.pair_choice, 10.0
+    )
 
     assert kraken.rest.clock_uncertainty_ms is not None
     assert okx.rest.clock_uncertainty_ms is not None
@@ -68,12 +73,24 @@ def test_a_clock_of_whole_seconds_is_only_right_to_half_a_second(start: Callable
 def test_a_pair_that_the_exchange_lacks_is_named_with_near_names(start: Callable[..., Running]) -> None:
     source = sources.exchange(load(start(sim_trades_per_second=400.0)), "okx")
 
-    report = examine(source, ["BTC-USDT", "BTX-USDT"], 5.0)
+    report = examine(source, PairChoice({"BTC-USDT": None, "BTX-USDT": None}), 5.0)
 
     assert not report.ok
-    assert [pair.trading for pair in report.pairs] == [True, False]
-    assert "BTC-USDT" in report.pairs[1].near
-    assert any("BTX-USDT of CRYPTO_PAIRS is not on OKX_SIM. Did you mean" in text for text in report.problems)
+    assert {pair.pair: pair.trading for pair in report.pairs} == {"BTC-USDT": True, "BTX-USDT": False}
+    (problem,) = report.problems
+    assert problem.startswith("CRYPTO_PAIRS names BTX-USDT, which OKX_SIM does not have. Did you mean")
+    assert report.pairs[0].trade is not None
+
+
+def test_every_pair_of_a_currency_can_be_asked_for(start: Callable[..., Running]) -> None:
+    running = start(sim_trades_per_second=400.0, sim_pairs=8, pairs="all-usdt")
+    source = sources.exchange(load(running), "okx")
+
+    report = examine(source, PairChoice({}, ("USDT",)), 5.0)
+
+    assert report.problems == []
+    assert len(report.pairs) == 8
+    assert all(pair.trading for pair in report.pairs)
 
 
 def test_refused_connections_are_named_with_the_settings_that_hold_the_addresses() -> None:
@@ -81,7 +98,7 @@ def test_refused_connections_are_named_with_the_settings_that_hold_the_addresses
         {"CRYPTO_KRAKEN_REST_URL": "http://127.0.0.1:1", "CRYPTO_KRAKEN_WS_URL": "ws://127.0.0.1:1"}
     )
 
-    report = examine(sources.exchange(loaded, "kraken"), PAIRS, 5.0)
+    report = examine(sources.exchange(loaded, "kraken"), loaded.pair_choice, 5.0)
 
     rest, market = report.problems
     assert "http://127.0.0.1:1: nothing listens there" in rest
@@ -93,7 +110,7 @@ def test_refused_connections_are_named_with_the_settings_that_hold_the_addresses
 def test_a_missing_stack_is_what_a_missing_simulated_exchange_means() -> None:
     loaded = settings.load({"CRYPTO_SOURCE": "sim", "CRYPTO_PORT_OFFSET": "29999"})
 
-    report = examine(sources.preferred(loaded), PAIRS, 5.0)
+    report = examine(sources.preferred(loaded, "okx"), loaded.pair_choice, 5.0)
 
     assert all("crypto-platform up" in text and "CRYPTO_PORT_OFFSET" in text for text in report.problems)
 
@@ -104,7 +121,7 @@ def test_an_address_that_never_answers_takes_no_longer_than_the_limit(mute: int)
     )
     began_s = time.monotonic()
 
-    report = examine(sources.exchange(loaded, "okx"), PAIRS, 1.5)
+    report = examine(sources.exchange(loaded, "okx"), loaded.pair_choice, 1.5)
 
     assert time.monotonic() - began_s < 4
     assert len(report.problems) == 3
@@ -116,7 +133,7 @@ def test_a_feed_that_acknowledges_and_stays_silent_does_not_pass(start: Callable
     running.control("pause")
     source = sources.exchange(load(running), "binance")
 
-    report = examine(source, PAIRS, 1.5)
+    report = examine(source, CHOICE, 1.5)
 
     (market,) = report.connections
     assert market.first_ack_ms is not None
@@ -128,7 +145,7 @@ def test_a_wrong_path_is_told_by_its_status(start: Callable[..., Running]) -> No
     running = start()
     loaded = load(running, CRYPTO_OKX_WS_URL=f"ws://127.0.0.1:{running.port}/nowhere")
 
-    report = examine(sources.exchange(loaded, "okx"), PAIRS, 5.0)
+    report = examine(sources.exchange(loaded, "okx"), loaded.pair_choice, 5.0)
 
     assert all("the WebSocket handshake is answered with HTTP" in (c.error or "") for c in report.connections)
 
