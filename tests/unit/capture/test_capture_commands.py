@@ -93,18 +93,18 @@ def test_what_was_recorded_is_replayed_and_becomes_a_recording_for_the_simulated
 
 
 def test_a_probe_shows_and_tells_the_same(run: Run, busy: Running) -> None:
-    code, out, err = run("probe", "okx", "kraken", **environment(busy))
+    code, out, err = run("probe", "okx", "bybit", **environment(busy))
     assert (code, err) == (0, "")
     assert "ALL ANSWER" in out
     assert "\x1b[" not in out
-    assert all(f"{name}_SIM" in out for name in ("OKX", "KRAKEN"))
+    assert all(f"{name}_SIM" in out for name in ("OKX", "BYBIT"))
     assert max(map(len, out.splitlines())) <= 160
 
-    code, out, err = run("probe", "okx", "kraken", "--json")
+    code, out, err = run("probe", "okx", "bybit", "--json")
     report = json.loads(out)
 
     assert (code, err) == (0, "")
-    assert [venue["exchange"] for venue in report["venues"]] == ["OKX_SIM", "KRAKEN_SIM"]
+    assert [venue["exchange"] for venue in report["venues"]] == ["OKX_SIM", "BYBIT_SIM"]
     assert all(venue["ok"] and venue["rest"]["latency_ms"] > 0 for venue in report["venues"])
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -16,11 +17,13 @@ from crypto_platform.capture_view import replay_json
 from streaming import settings
 from streaming.capture.errors import RecordingError
 from streaming.capture.export import Exporter
-from streaming.capture.lines import Closed, Line, Opened, Received, Sent
+from streaming.capture.lines import Closed, Header, Line, Opened, Received, Sent, Ticked
 from streaming.capture.recorder import Limits, Progress, record
 from streaming.capture.replay import Pacer, Replay, Tally, replay
 from streaming.errors import ServiceUnavailableError
 from streaming.exchanges.events import TickerEvent, TradeEvent
+from streaming.exchanges.okx.session import subscribe_request
+from streaming.exchanges.registry import venue
 from streaming.producer import source as sources
 from streaming.producer.connection import ExchangeRefusedError
 from streaming.producer.sequencer import IdRange
@@ -285,6 +288,58 @@ def test_a_replay_keeps_the_recorded_pace_times_its_speed(recorded: Recorder) ->
 
     # The fake sleep takes no time, so the last wait is the whole way.
     assert slept[-1] == pytest.approx((lines[-1].monotonic_ns - lines[0].monotonic_ns) / 4e9, abs=0.1)
+
+
+def test_ticks_are_recorded_at_least_twice_a_second(recorded: Recorder) -> None:
+    reader = recorded("OKX", Script(lambda running: None, lambda running: None, trades_between=120)).read()
+
+    times: dict[str, list[int]] = {}
+    for line in reader:
+        if isinstance(line, Opened | Ticked):
+            times.setdefault(line.connection, []).append(line.monotonic_ns)
+
+    assert set(times) == {"trades", "tickers"}
+    for ticks in times.values():
+        assert len(ticks) > 2
+        assert max(later - earlier for earlier, later in pairwise(ticks)) < 500_000_000
+
+
+@pytest.mark.parametrize(("seconds", "differences", "reason"), [(6, 0, "ack-timeout"), (4, 1, "ack-timeout")])
+def test_the_recorded_clock_decides_when_a_watchdog_bites(
+    seconds: int, differences: int, reason: str
+) -> None:
+    plan = venue("OKX").connections(["BTC-USDT"])[0]
+    header = Header(
+        exchange="OKX",
+        venue="OKX",
+        simulated=False,
+        pairs=("BTC-USDT",),
+        plans=(plan,),
+        file=1,
+        wall_ns=10**18,
+        monotonic_ns=0,
+    )
+    request = subscribe_request("subscribe1", [(plan.channels[0], "BTC-USDT")])
+    now_ns = seconds * 10**9
+    lines: list[Line] = [
+        Opened(connection=plan.name, life=1, wall_ns=10**18, monotonic_ns=0, url="ws://127.0.0.1"),
+        Sent(connection=plan.name, life=1, wall_ns=10**18, monotonic_ns=1, text=request),
+        Ticked(connection=plan.name, life=1, wall_ns=10**18, monotonic_ns=now_ns),
+        Closed(
+            connection=plan.name,
+            life=1,
+            wall_ns=10**18,
+            monotonic_ns=now_ns + 1,
+            by="us",
+            code=None,
+            reason="ack-timeout",
+        ),
+    ]
+
+    tally = Replay(header).run(lines)
+
+    assert dict(tally.reconnects) == {reason: 1}
+    assert tally.differences == differences
 
 
 def test_receive_times_are_those_of_the_recording(recorded: Recorder) -> None:
