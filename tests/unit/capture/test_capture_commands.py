@@ -185,6 +185,13 @@ def test_ctrl_c_ends_a_recording_in_good_order(busy: Running, run: Run, tmp_path
     assert tally["frames"] == json.loads(out)["messages"] > 0
 
 
+def test_without_verbose_nothing_but_the_answer_is_printed(run: Run, busy: Running) -> None:
+    code, out, err = run("record", "--seconds", 1, "--output", "r", "--json", **environment(busy))
+
+    assert (code, err) == (0, "")
+    assert json.loads(out)["messages"] > 0
+
+
 def test_a_killed_recorder_leaves_a_recording_that_lacks_less_than_a_second(
     busy: Running, run: Run, tmp_path: Path
 ) -> None:
