@@ -133,7 +133,8 @@ def test_a_connection_of_23_hours_announces_its_own_end_once_and_goes_on(channel
     session = connected(channel=channel)
     session.frame(ack(channel), 1)
     assert live(session, 0, 23 * HOUR, frame) == []
-    [notice] = live(session, 23 * HOUR, 48 * HOUR, frame)
+    [notice] = live(session, 23 * HOUR, 24 * HOUR, frame)
+    assert live(session, 24 * HOUR, 48 * HOUR, frame) == []
     assert isinstance(notice, Notice)
     assert notice.code == "rotation"
     assert session.state is State.READY
