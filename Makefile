@@ -45,7 +45,7 @@ lint: setup ## style, imports, types, Dagster's own validation
 	$(BIN)/dagster definitions validate -w workspace.yaml
 
 unit: setup ## tests that need no service
-	$(BIN)/pytest -q tests/unit
+	$(BIN)/pytest -q -n auto tests/unit
 
 integration: setup ## tests on real Kafka, real Flink and the Snowflake emulator
 	$(BIN)/pytest -q tests/integration
