@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 
 from streaming.exchanges.session import State
 from streaming.producer.connection import Connection
+from streaming.producer.detour import Detour
 from streaming.producer.ledger import GapLedger
 from streaming.producer.sink import KafkaSink
 from streaming.producer.tape import LATENCY_BUCKETS_S, Tape
@@ -61,6 +62,8 @@ class ProducerCollector(Collector):
         yield CounterMetricFamily(
             f"{_PREFIX}blocked_seconds", "Seconds in which reading waited for Kafka", sink.blocked_seconds
         )
+        if sink.detour is not None:
+            yield from _spool(sink.detour)
 
     def _connections(self) -> Iterator[Metric]:
         frames: Counter[str] = Counter()
@@ -160,6 +163,16 @@ class ProducerCollector(Collector):
             "Age of the oldest open gap, 0 when there is none",
             time.time() - oldest_us / 1e6 if open_now else 0.0,
         )
+
+
+def _spool(detour: Detour) -> Iterator[Metric]:
+    yield GaugeMetricFamily(f"{_PREFIX}spool_bytes", "Bytes on disk that wait for Kafka", detour.bytes)
+    for suffix, text, value in (
+        ("spooled_records", "Records that went to disk because Kafka was away", detour.appended),
+        ("drained_records", "Records from disk that Kafka has acknowledged", detour.drained),
+        ("spooling_seconds", "Seconds in which records went through the disk", detour.seconds),
+    ):
+        yield CounterMetricFamily(f"{_PREFIX}{suffix}", text, value)
 
 
 def registry(running: Running) -> CollectorRegistry:
