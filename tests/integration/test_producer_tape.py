@@ -17,7 +17,7 @@ import pytest
 from streaming import topics
 from streaming.records import DeadLetter, Ticker
 from tests.integration.platform_process import REPOSITORY
-from tests.integration.producer_bench import Bench, bench
+from tests.integration.producer_bench import Bench, bench, settle
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -36,31 +36,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 def normal_market(running: Bench) -> None:
     running.platform.control("resume")
     running.platform.control("rate", trades_per_second=200)
-
-
-def has_everything(running: Bench) -> bool:
-    """Whether the paused exchange's last trade of each pair has been seen and no gap is open."""
-    status = running.status()
-    truth = running.platform.truth("summary")["pairs"]
-    return status.get("gaps_open") == 0 and all(
-        status["pairs"][pair]["last_trade_id"] == truth[pair]["last_id"] for pair in PAIRS
-    )
-
-
-def settle(running: Bench) -> None:
-    """Pause the market and wait until the producer has caught up."""
-    running.platform.await_that("the producer is connected", lambda: running.status()["ready"])
-    time.sleep(0.5)
-    running.platform.control("pause")
-    # The last trades may have been lost with a connection; only a further trade can reveal that.
-    for pair in PAIRS:
-        running.platform.control("trade", pair=pair, price=price_of(running, pair), size="0.1", side="buy")
-    running.platform.await_that("every gap is closed", lambda: has_everything(running), 90)
-
-
-def price_of(running: Bench, pair: str) -> str:
-    last = running.platform.truth("summary")["pairs"][pair]["last_id"]
-    return str(running.truth(pair, last, last)[0]["price"])
 
 
 def assert_the_tape_is_true(running: Bench) -> None:

@@ -1,0 +1,97 @@
+"""Chaos against a real producer, three real brokers and the simulated exchange: none lost, none twice.
+
+`--chaos-seconds` (60; the whole programme has 600), `--chaos-seed` and `--chaos-report FILE` steer it;
+`make chaos` runs the whole.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.faults import Chaos, ProducerKeeper
+from tests.chaos.outcome import TapeVerdict, judge_tape, outages, recovered_s, windows
+from tests.chaos.report import RECOVERY_MAX_S, Result
+from tests.chaos.schedule import plan
+from tests.chaos.watch import Watch
+from tests.integration.producer_bench import Bench, bench, settle
+
+OFFSET = 2_500
+TRADES_PER_SECOND = 500
+TICKERS_PER_SECOND = 5
+
+
+def judge(running: Bench, pair: str) -> TapeVerdict:
+    """Compare one pair's tape in Kafka with what was traded from its first trade until now."""
+    tape = running.trades(pair)
+    last_id = running.exchange_state()["pairs"][pair]["next_id"] - 1
+    first_id = min(trade.trade_id for trade in tape)
+    return judge_tape(pair, tape, running.truth(pair, first_id, last_id))
+
+
+def wreak_havoc(running: Bench, seed: int, seconds: float) -> Result:
+    """Run a schedule, let everything come to rest, and collect what was seen."""
+    keeper = ProducerKeeper(running)
+    try:
+        running.platform.await_that("the producer is ready", lambda: running.status()["ready"])
+        watch = Watch(running)
+        chaos = Chaos(running, watch, keeper, plan(seed, seconds))
+        watch.start()
+        chaos.start()
+        try:
+            chaos.join()
+            running.platform.await_that(
+                "no trades wait to be hidden", lambda: not running.exchange_state()["gaps"]
+            )
+            deadline_s = watch.now_s() + RECOVERY_MAX_S
+            running.platform.await_that(
+                "every fault is overcome",
+                lambda: (
+                    watch.now_s() > deadline_s
+                    or all(recovered_s(s, watch.health, watch.stored) is not None for s in chaos.struck)
+                ),
+                RECOVERY_MAX_S + 10,
+            )
+        finally:
+            chaos.halt()
+            watch.stop()
+        settle(running)
+    finally:
+        code = keeper.stop()
+    assert code == 0, running.log("streaming.producer")[-2000:]
+    return Result(
+        seed,
+        seconds,
+        TRADES_PER_SECOND,
+        [(struck, recovered_s(struck, watch.health, watch.stored)) for struck in chaos.struck],
+        [judge(running, pair) for pair in running.platform.settings.partitions],
+        Counter(gap.status for gap in running.gaps().values()),
+        windows(watch.stored, outages(chaos.struck)),
+        keeper.kills,
+        keeper.exit_codes,
+    )
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(1500)
+def test_no_trade_is_lost_or_doubled_whatever_fails(
+    tmp_path: Path, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seed: int = pytestconfig.getoption("--chaos-seed")
+    seconds: float = pytestconfig.getoption("--chaos-seconds")
+    report: Path | None = pytestconfig.getoption("--chaos-report")
+    rates = {
+        "CRYPTO_SIM_TRADES_PER_SECOND": str(TRADES_PER_SECOND),
+        "CRYPTO_SIM_TICKERS_PER_SECOND": str(TICKERS_PER_SECOND),
+    }
+    with bench(tmp_path / "home", OFFSET, **rates) as running:
+        result = wreak_havoc(running, seed, seconds)
+    with capsys.disabled():
+        sys.stdout.write("\n" + result.table())
+    if report is not None:
+        report.write_text(json.dumps(result.as_json(), indent=1) + "\n", encoding="utf-8")
+    assert not result.violations()
