@@ -54,7 +54,7 @@ integration: setup ## tests on real Kafka, real Flink and the Snowflake emulator
 
 chaos: setup ## ten minutes of faults at 500 trades/s (SEED=1, SECONDS_OF_CHAOS=600), report in .local/chaos.json
 	@mkdir -p .local
-	$(BIN)/pytest -q -s tests/chaos --chaos-seconds $(SECONDS_OF_CHAOS) --chaos-seed $(SEED) --chaos-report .local/chaos.json
+	$(BIN)/pytest -q -s tests/chaos/test_random_faults.py --chaos-seconds $(SECONDS_OF_CHAOS) --chaos-seed $(SEED) --chaos-report .local/chaos.json
 
 lock: setup ## resolve the Python and Java locks anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements-bootstrap.in -o requirements-bootstrap.lock

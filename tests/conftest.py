@@ -19,7 +19,7 @@ settings.load_profile("any-machine")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of the chaos test; see tests/chaos/test_producer_chaos.py."""
     parser.addoption(
-        "--chaos-seconds", type=float, default=60.0, help="length of the chaos, 600 for the whole"
+        "--chaos-seconds", type=float, default=52.0, help="length of the chaos, 600 for the whole"
     )
     parser.addoption("--chaos-seed", type=int, default=1, help="decides which fault strikes when")
     parser.addoption("--chaos-report", type=Path, default=None, help="a JSON file for the result")

@@ -16,7 +16,7 @@ from tests.chaos.schedule import BOTH, SILENT, TICKERS, Fault, Kind
 WINDOW_S: Final = 10.0
 TICKER_MARGIN_S: Final = 0.3
 """A ticker this much younger than a fault was not under way when it struck."""
-GRACE_S: Final = 15.0
+GRACE_S: Final = 8.0
 """What a producer that was killed, stopped or cut off gets to deliver again before progress is demanded."""
 
 

@@ -131,6 +131,10 @@ class Result:
             )
         console = Console(file=io.StringIO(), width=_WIDTH)
         console.print(table)
+        console.print(
+            "recovered: connected, no gap open, be it of another fault; for a silent fault from its begin",
+            highlight=False,
+        )
         console.print("  ".join(f"{name}={value}" for name, value in self.totals().items()), highlight=False)
         output = console.file
         assert isinstance(output, io.StringIO)

@@ -95,14 +95,16 @@ class Bench:
 
     def kill_broker(self, name: str) -> None:
         """kill -9 a broker (`kafka-1`); return when the supervisor has started it again and it answers."""
-        [service] = [step for step in self.stack.steps() if isinstance(step, Service) and step.name == name]
         pid = self.stack.states()[name].pid
         os.kill(pid, signal.SIGKILL)
-        self.platform.await_that(
-            f"{name} is back",
-            lambda: self.stack.states()[name].pid not in (0, pid) and service.ready(),
-            service.ready_within_s,
-        )
+        self.platform.await_that(f"{name} starts", lambda: self.stack.states()[name].pid not in (0, pid))
+        self.start_broker(name)
+
+    def start_broker(self, name: str) -> None:
+        """Start a broker unless it runs; return when it answers."""
+        [service] = [step for step in self.stack.steps() if isinstance(step, Service) and step.name == name]
+        self.stack.supervisor.start(name)
+        self.platform.await_that(f"{name} answers", service.ready, service.ready_within_s)
 
     def records(
         self, topic: str, kind: type[_Record], partitions: Iterable[int] | None = None

@@ -28,7 +28,7 @@ from tests.chaos.schedule import (
 )
 
 SEEDS = range(40)
-LENGTHS = (60.0, 180.0, 240.0, FULL_S)
+LENGTHS = (52.0, 180.0, 240.0, FULL_S)
 
 
 @pytest.mark.parametrize("seconds", LENGTHS)
