@@ -124,12 +124,15 @@ class Chaos:
             if self._halt.wait(max(fault.at_s - self._watch.now_s(), 0.0)):
                 return
             began_s = self._watch.now_s()
+            from_ids = self._next_ids()
             self._strike(fault)
             goal_ids = self._next_ids() if fault.kind in SILENT else {}
+            if fault.kind is Kind.HIDE:
+                goal_ids = {pair: next_id + fault.amount for pair, next_id in self._next_ids().items()}
             if fault.kind not in (Kind.KILL, Kind.SIGSTOP):
                 self._halt.wait(fault.seconds)
             ended_s = self._watch.now_s()
-            self.struck.append(Struck(fault, began_s, ended_s, goal_ids or self._next_ids()))
+            self.struck.append(Struck(fault, began_s, ended_s, from_ids, goal_ids or self._next_ids()))
         except Exception as error:  # noqa: BLE001 - raised by `join`
             error.add_note(f"while carrying out {fault}")
             self._errors.append(error)

@@ -24,13 +24,15 @@ GRACE_S: Final = 8.0
 class Struck:
     """A fault that was carried out. Times count in seconds from the beginning of the run.
 
-    `goal_ids`: by pair, the id that the exchange gave its next trade when the recovery's clock began to run:
-    who has a trade with that id has outlived the fault.
+    `from_ids`: by pair, the id of the exchange's next trade right before the fault. `goal_ids`: the same when
+    the recovery's clock began to run, or after the last hidden trade: who has a trade with that id has
+    outlived the fault. A gap that touches the ids in between has come about by it.
     """
 
     fault: Fault
     began_s: float
     ended_s: float
+    from_ids: Mapping[str, int]
     goal_ids: Mapping[str, int]
 
     @property
@@ -45,10 +47,19 @@ class Health:
 
     at_s: float
     ready: bool
-    gaps_open: int
     last_ids: Mapping[str, int | None]
     ticker_at_s: Mapping[str, float]
     """When each pair's last ticker came."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundGap:
+    """A gap of the ledger; `filled_s` is None while it is open and when it was given up."""
+
+    pair: str
+    from_id: int
+    to_id: int
+    filled_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,23 +136,34 @@ def judge_tape(pair: str, tape: Sequence[Trade], truth: Iterable[Mapping[str, An
     )
 
 
-def recovered_s(struck: Struck, health: Sequence[Health], stored: Sequence[Stored]) -> float | None:
-    """Seconds until the producer was connected, had closed its gaps and had a trade from after the fault.
+def recovered_s(
+    struck: Struck, health: Sequence[Health], stored: Sequence[Stored], ledger: Sequence[FoundGap]
+) -> float | None:
+    """Seconds until the producer was connected, had a trade from after the fault, and the fault's gaps were
+    filled.
 
     After a fault that concerns tickers they must flow again too, after a broker's death every partition must
     have all its copies. None: not within the samples.
     """
     since_s = struck.measured_from_s
-    fault = struck.fault
-    copies_from_s = since_s
-    if fault.kind is Kind.BROKER_KILL:
-        synced = next((sample.at_s for sample in stored if sample.at_s >= since_s and sample.in_sync), None)
-        if synced is None:
-            return None
-        copies_from_s = synced
-    tickers = fault.target in (TICKERS, BOTH, "producer")
+    ends = [_delivers_s(struck, health), *(gap.filled_s for gap in ledger if _is_of(gap, struck))]
+    if struck.fault.kind is Kind.BROKER_KILL:
+        ends.append(next((s.at_s for s in stored if s.at_s >= since_s and s.in_sync), None))
+    known = [end_s for end_s in ends if end_s is not None]
+    return max(known) - since_s if len(known) == len(ends) else None
+
+
+def _is_of(gap: FoundGap, struck: Struck) -> bool:
+    goal = struck.goal_ids[gap.pair]
+    return gap.from_id <= goal and gap.to_id >= struck.from_ids[gap.pair]
+
+
+def _delivers_s(struck: Struck, health: Sequence[Health]) -> float | None:
+    """When the producer was seen to be connected and to have what came after the fault."""
+    since_s = struck.measured_from_s
+    tickers = struck.fault.target in (TICKERS, BOTH, "producer")
     for sample in health:
-        if sample.at_s < copies_from_s or not sample.ready or sample.gaps_open:
+        if sample.at_s < since_s or not sample.ready:
             continue
         if any((sample.last_ids.get(pair) or -1) < goal for pair, goal in struck.goal_ids.items()):
             continue
@@ -149,7 +171,7 @@ def recovered_s(struck: Struck, health: Sequence[Health], stored: Sequence[Store
             sample.ticker_at_s.get(pair, -1.0) < since_s + TICKER_MARGIN_S for pair in struck.goal_ids
         ):
             continue
-        return sample.at_s - since_s
+        return sample.at_s
     return None
 
 

@@ -29,10 +29,11 @@ def rest(watch: Watch, chaos: Chaos) -> None:
     """Wait until every fault is overcome and progress was seen, or the time for it is over."""
     deadline_s = watch.now_s() + RECOVERY_MAX_S
     while watch.now_s() < deadline_s:
-        overcome = all(recovered_s(s, watch.health, watch.stored) is not None for s in chaos.struck)
+        ledger = watch.ledger()
+        overcome = all(recovered_s(s, watch.health, watch.stored, ledger) is not None for s in chaos.struck)
         if overcome and windows(watch.stored, outages(chaos.struck)):
             return
-        time.sleep(0.5)
+        time.sleep(1)
 
 
 def wreak_havoc(running: Bench, seed: int, seconds: float) -> Result:
@@ -57,11 +58,12 @@ def wreak_havoc(running: Bench, seed: int, seconds: float) -> Result:
     finally:
         code = keeper.stop()
     assert code == 0, running.log("streaming.producer")[-2000:]
+    ledger = watch.ledger()
     return Result(
         seed,
         seconds,
         TRADES_PER_SECOND,
-        [(struck, recovered_s(struck, watch.health, watch.stored)) for struck in chaos.struck],
+        [(s, recovered_s(s, watch.health, watch.stored, ledger)) for s in chaos.struck],
         [compare(running, pair) for pair in running.platform.settings.partitions],
         Counter(gap.status for gap in running.gaps().values()),
         windows(watch.stored, outages(chaos.struck)),

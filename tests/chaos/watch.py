@@ -13,7 +13,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaException
 
 from streaming import kafka, topics
-from tests.chaos.outcome import Health, Stored
+from tests.chaos.outcome import FoundGap, Health, Stored
 from tests.integration.producer_bench import Bench
 
 HEALTH_EVERY_S: Final = 0.2
@@ -29,6 +29,7 @@ class Watch:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._began = time.monotonic()
+        self._began_us = time.time_ns() // 1000
         self._stop = threading.Event()
         self.health: list[Health] = []
         self.stored: list[Stored] = []
@@ -39,6 +40,18 @@ class Watch:
 
     def now_s(self) -> float:
         return time.monotonic() - self._began
+
+    def ledger(self) -> list[FoundGap]:
+        """What the gap ledger in Kafka says now."""
+        return [
+            FoundGap(
+                gap.pair,
+                gap.from_id,
+                gap.to_id,
+                None if gap.filled_at_us is None else (gap.filled_at_us - self._began_us) / 1e6,
+            )
+            for gap in self._bench.gaps().values()
+        ]
 
     def start(self) -> None:
         for thread in self._threads:
@@ -58,7 +71,6 @@ class Watch:
                 Health(
                     at_s,
                     bool(status["ready"]),
-                    int(status.get("gaps_open", 0)),
                     {pair: state["last_trade_id"] for pair, state in pairs.items()},
                     {
                         pair: at_s - state["last_ticker_age_s"]

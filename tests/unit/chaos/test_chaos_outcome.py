@@ -11,6 +11,7 @@ import pytest
 from streaming.records import Trade
 from tests.chaos.outcome import (
     GRACE_S,
+    FoundGap,
     Health,
     Stored,
     Struck,
@@ -87,15 +88,17 @@ def test_a_tape_is_red_for_what_is_wrong_with_it(
 def struck(
     kind: Kind = Kind.CUT, target: str = TRADES, began_s: float = 10.0, ended_s: float = 12.0
 ) -> Struck:
-    return Struck(Fault(began_s, kind, target, ended_s - began_s, 0), began_s, ended_s, {PAIR: 100})
+    return Struck(
+        Fault(began_s, kind, target, ended_s - began_s, 0), began_s, ended_s, {PAIR: 90}, {PAIR: 100}
+    )
 
 
 def health(at_s: float, last_id: int | None = 100, **changes: Any) -> Health:
-    usual = {"ready": True, "gaps_open": 0, "ticker_at_s": {PAIR: at_s}}
+    usual = {"ready": True, "ticker_at_s": {PAIR: at_s}}
     return Health(at_s, last_ids={PAIR: last_id}, **usual | changes)
 
 
-DEAD = Health(13.0, False, 0, {}, {})
+DEAD = Health(13.0, False, {}, {})
 
 
 @pytest.mark.parametrize(
@@ -103,7 +106,6 @@ DEAD = Health(13.0, False, 0, {}, {})
     [
         (struck(), [health(11), health(13), health(14)], 1.0),
         (struck(), [health(13, ready=False), health(14)], 2.0),
-        (struck(), [health(13, gaps_open=1), health(14)], 2.0),
         (struck(), [health(13, 99), health(14)], 2.0),
         (struck(), [health(13, None), health(14)], 2.0),
         (struck(), [DEAD, health(14)], 2.0),
@@ -118,15 +120,31 @@ DEAD = Health(13.0, False, 0, {}, {})
 def test_recovery_ends_with_the_first_sample_in_which_all_is_well(
     fault: Struck, samples: list[Health], seconds: float | None
 ) -> None:
-    assert recovered_s(fault, samples, []) == seconds
+    assert recovered_s(fault, samples, [], []) == seconds
+
+
+@pytest.mark.parametrize(
+    ("gap", "seconds"),
+    [
+        (FoundGap(PAIR, 80, 89, 20.0), 1.0),
+        (FoundGap(PAIR, 80, 90, 20.0), 8.0),
+        (FoundGap(PAIR, 95, 96, 12.5), 1.0),
+        (FoundGap(PAIR, 100, 130, 20.0), 8.0),
+        (FoundGap(PAIR, 101, 130, 20.0), 1.0),
+        (FoundGap(PAIR, 95, 96, None), None),
+        (FoundGap(PAIR, 101, 130, None), 1.0),
+    ],
+)
+def test_recovery_waits_for_the_gaps_of_the_fault_and_no_others(gap: FoundGap, seconds: float | None) -> None:
+    assert recovered_s(struck(), [health(13)], [], [gap]) == seconds
 
 
 def test_a_broker_s_death_is_overcome_when_every_copy_is_there_again() -> None:
     fault = struck(Kind.BROKER_KILL, "kafka-1")
     samples = [health(t) for t in range(13, 20)]
     copies = [Stored(11, 0, True), Stored(13, 0, False), Stored(16, 0, True)]
-    assert recovered_s(fault, samples, copies) == 4.0
-    assert recovered_s(fault, samples, copies[:2]) is None
+    assert recovered_s(fault, samples, copies, []) == 4.0
+    assert recovered_s(fault, samples, copies[:2], []) is None
 
 
 def steady(rate: int, seconds: int, idle: range = range(0)) -> list[Stored]:
