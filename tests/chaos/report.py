@@ -20,7 +20,7 @@ from tests.chaos.outcome import WINDOW_S, Struck, TapeVerdict, Window
 PROGRESS_MIN: Final = 500
 """Trades that Kafka acknowledges in each window outside of declared outages: a tenth of 500 a second."""
 RECOVERY_MAX_S: Final = 120.0
-"""The producer's own waits add up: 60 s until a silent feed is given up, 30 s between tries of a back-fill."""
+"""The producer's own waits add up: 60 s until a silent feed is given up, 30 s between tries of a gap."""
 _WIDTH: Final = 100
 _SHOWN: Final = 3
 
