@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -58,7 +58,7 @@ def _running_settings() -> Settings:
     path = _state_file(settings)
     if path.exists():
         state = json.loads(path.read_text(encoding="utf-8"))
-        return settings.model_copy(update={"source": state["source"], "pairs": state["pairs"]})
+        return settings.model_copy(update=state["settings"])
     return settings.model_copy(update={"source": "sim"}) if settings.source == "auto" else settings
 
 
@@ -69,8 +69,11 @@ def _print_json(value: Any) -> None:
 @app.command()
 def up(
     source: Annotated[
-        Literal["auto", "okx", "binance", "coinbase", "kraken", "bybit", "sim"] | None,
-        typer.Option(help="Where data comes from; default CRYPTO_SOURCE."),
+        str | None,
+        typer.Option(
+            help="Where data comes from: auto, sim, or exchanges (okx,binance,coinbase,kraken,bybit); "
+            "default CRYPTO_SOURCE."
+        ),
     ] = None,
     detach: Annotated[
         bool, typer.Option("--detach", help="Return when all is ready; stop with `down`.")
@@ -125,7 +128,10 @@ def _remember(settings: Settings) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
         json.dumps(
-            {"source": settings.source, "pairs": settings.pairs, "started_at": datetime.now(UTC).isoformat()}
+            {
+                "settings": {name: getattr(settings, name) for name in ("source", "sim_exchanges", "pairs")},
+                "started_at": datetime.now(UTC).isoformat(),
+            }
         ),
         encoding="utf-8",
     )

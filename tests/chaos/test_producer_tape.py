@@ -5,7 +5,6 @@ Every test ends with the same proof: the tape in Kafka is compared with what the
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -178,9 +177,7 @@ def test_sigterm_drains_and_exits_with_zero(running: Bench) -> None:
 def test_an_exchange_that_goes_away_and_comes_back_loses_no_trade(running: Bench) -> None:
     with running.producer():
         await_trades(running, 100)
-        simulator = next(p for p in running.processes if p.poll() is None)
-        os.kill(simulator.pid, signal.SIGTERM)
-        simulator.wait(20)
+        running.stop_simulator()
         running.platform.await_that("the producer notices", lambda: not running.status()["ready"])
         running.start("streaming.simulator")
         running.platform.await_that("the producer is back", lambda: running.status()["ready"])

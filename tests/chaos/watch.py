@@ -64,7 +64,7 @@ class Watch:
 
     def _watch_health(self) -> None:
         while not self._stop.wait(HEALTH_EVERY_S):
-            status = self._bench.status(HEALTH_TIMEOUT_S)
+            status = self._bench.status(timeout_s=HEALTH_TIMEOUT_S)
             at_s = self.now_s()
             pairs = status.get("pairs", {})
             self.health.append(
