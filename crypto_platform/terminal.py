@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from crypto_platform.status import Status
-from infra.local.stack import Progress
-from streaming.audit.verdict import PairAudit
 from streaming.errors import PlatformError
 from streaming.records import SIMULATED_SUFFIX
 from streaming.settings import LOOPBACK, Settings
+
+if TYPE_CHECKING:  # these modules bring the whole stack with them, seconds of it
+    from crypto_platform.status import Status
+    from infra.local.stack import Progress
+    from streaming.audit.verdict import PairAudit
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -5,6 +5,7 @@ What belongs here: the meaning of CRYPTO_SOURCE. What does not: whether the addr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,8 @@ from streaming.producer.rest_client import is_loopback
 from streaming.records import SIMULATED_SUFFIX
 from streaming.settings import LOOPBACK, Settings, environment_names
 
+STACK_SETTING: Final = "CRYPTO_PORT_OFFSET"
+"""What moves the address of the stack's own simulated exchange."""
 SIMULATED_BASES: Final[dict[str, tuple[str, str]]] = {
     "okx": ("/ws/v5", ""),
     "binance": ("/binance", "/binance"),
@@ -48,8 +51,8 @@ def simulator(settings: Settings, name: str = "okx") -> Source:
         rest_url=settings.simulator_url + rest_path,
         exchange=found.name + SIMULATED_SUFFIX,
         simulated=True,
-        ws_setting="CRYPTO_PORT_OFFSET",
-        rest_setting="CRYPTO_PORT_OFFSET",
+        ws_setting=STACK_SETTING,
+        rest_setting=STACK_SETTING,
     )
 
 
@@ -74,6 +77,26 @@ def exchange(settings: Settings, name: str) -> Source:
 def preferred(settings: Settings, name: str) -> Source:
     """Where `name` (one of `Settings.exchanges`) is read first: `auto` means the real exchange."""
     return simulator(settings, name) if settings.source == "sim" else exchange(settings, name)
+
+
+def named(settings: Settings, names: Sequence[str]) -> list[Source]:
+    """The sources that a person names, each once; all are simulated if CRYPTO_SOURCE is sim.
+
+    Args:
+        names: of exchanges; `sim` is each that the simulated one stands for. Empty: those of CRYPTO_SOURCE.
+
+    Raises:
+        SettingsError: there is no such exchange.
+    """
+    found: dict[tuple[str, bool], Source] = {}
+    for name in names or settings.exchanges:
+        if name.lower() == "sim":
+            simulated = settings.model_copy(update={"source": "sim"})
+            chosen = [simulator(settings, each) for each in simulated.exchanges]
+        else:
+            chosen = [preferred(settings, name)]
+        found |= {(source.exchange, source.simulated): source for source in chosen}
+    return list(found.values())
 
 
 def only_exchange(settings: Settings) -> str:

@@ -20,8 +20,8 @@ from tests.chaos.outcome import WINDOW_S, Struck, TapeVerdict, Window
 PROGRESS_MIN: Final = 500
 """Trades that Kafka acknowledges in each window outside of declared outages: a tenth of 500 a second."""
 RECOVERY_MAX_S: Final = 180.0
-"""60 s until a silent feed is given up, half a minute to fetch what was missed at the 1,000 trades a second that
-the exchange's REST limit allows, and the tries that overlapping REST faults cost, up to 30 s apart."""
+"""60 s until a silent feed is given up, half a minute to fetch what was missed at the 1,000 trades a second
+that the exchange's REST limit allows, and the tries that overlapping REST faults cost, up to 30 s apart."""
 _WIDTH: Final = 100
 _SHOWN: Final = 3
 
