@@ -1,12 +1,14 @@
 # `make help` lists the targets. Everything is written to .venv and $(CRYPTO_HOME) (default .local).
 .DEFAULT_GOAL := help
-.PHONY: help setup up down purge status test lint unit integration lock
+.PHONY: help setup up down purge status test lint unit integration chaos lock
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export DAGSTER_DISABLE_TELEMETRY := yes
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+SEED ?= 1
+SECONDS_OF_CHAOS ?= 600
 LOCKS := requirements-bootstrap.lock requirements.lock
 
 help: ## list the targets
@@ -48,7 +50,11 @@ unit: setup ## tests that need no service
 	$(BIN)/pytest -q -n auto tests/unit
 
 integration: setup ## tests on real Kafka, real Flink and the Snowflake emulator
-	$(BIN)/pytest -q tests/integration
+	$(BIN)/pytest -q tests/integration tests/chaos
+
+chaos: setup ## ten minutes of faults at 500 trades/s (SEED=1, SECONDS_OF_CHAOS=600), report in .local/chaos.json
+	@mkdir -p .local
+	$(BIN)/pytest -q -s tests/chaos/test_random_faults.py --chaos-seconds $(SECONDS_OF_CHAOS) --chaos-seed $(SEED) --chaos-report .local/chaos.json
 
 lock: setup ## resolve the Python and Java locks anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements-bootstrap.in -o requirements-bootstrap.lock
