@@ -32,6 +32,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+bench = typer.Typer(help="Measure a part of the platform on this machine, with the real parts.")
+app.add_typer(bench, name="bench", no_args_is_help=True)
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
@@ -303,4 +306,56 @@ def doctor(as_json: Json = False) -> None:
                 f"{'ok  ' if finding.ok else 'FAIL'} {finding.code} {finding.subject}: {finding.detail}"
             )
     if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@bench.command(name="ingest")
+def bench_ingest(
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            min=1, help="Trades a second over all pairs; default: as fast as the producer takes them."
+        ),
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of the measured window.")] = 30.0,
+    warmup: Annotated[
+        float, typer.Option(min=0, help="Seconds before it, for the brokers' compiler.")
+    ] = 20.0,
+    sample: Annotated[float, typer.Option(min=0.5, help="Seconds between samples of rate and memory.")] = 5.0,
+    max_growth: Annotated[
+        float | None, typer.Option(help="Exit 1 if the producer's memory grows faster, in MiB a minute.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """WebSocket to Kafka: rate, latency, memory, and the proof that each trade arrived once.
+
+    It brings its own feed, producer and three brokers and leaves nothing. With KAFKA_BOOTSTRAP_SERVERS it uses
+    that cluster, which must hold no trades. Exit 1 if a trade is lost, twice or out of order.
+    """
+    from crypto_platform import terminal
+    from infra.local.scratch import kafka_for_a_while
+    from streaming.bench import ingest, processes
+
+    load = processes.load_average()
+    if processes.is_busy(load):
+        terminal.err.print(f"The machine is busy (load average {load:.1f}): the figures will be too low.")
+    say: Callable[[str], None] = (lambda text: None) if as_json else terminal.out.print
+    options = ingest.Options(rate, seconds, warmup, sample)
+    with _terminate_as_interrupt():
+        say("Starting three brokers …")
+        with kafka_for_a_while(settings_module.load()) as brokers:
+            result = ingest.run(
+                brokers.settings, options, broker_pids=brokers.broker_pids, load_before=load, say=say
+            )
+    if as_json:
+        _print_json(result.to_json())
+    else:
+        terminal.show_ingest(result)
+    grows = max_growth is not None and result.rss_growth_mb_per_minute > max_growth
+    if grows:
+        terminal.err.print(
+            f"The producer's memory grows by {result.rss_growth_mb_per_minute:g} MiB a minute, "
+            f"more than {max_growth:g}."
+        )
+    if grows or not result.exact:
         raise typer.Exit(1)

@@ -74,8 +74,11 @@ class KafkaSink:
         """Messages that Kafka has not acknowledged yet."""
         return len(self._producer)
 
-    def send(self, topic: str, partition: int, key: bytes, value: bytes, delivered: Delivered) -> None:
+    def send(self, topic: str, partition: int, key: bytes, value: bytes, delivered: Delivered | None) -> None:
         """Hand a message to librdkafka, waiting while its queue is full.
+
+        `delivered` None: a later message of the same partition tells for this one too. If Kafka refuses this
+        one, `enable.gapless.guarantee` makes that an error of the whole client.
 
         Raises:
             StoppingError: the process is stopping; the message was not taken.
@@ -104,7 +107,9 @@ class KafkaSink:
         if self.failure is not None:
             raise self.failure
 
-    def _produce(self, topic: str, partition: int, key: bytes, value: bytes, delivered: Delivered) -> bool:
+    def _produce(
+        self, topic: str, partition: int, key: bytes, value: bytes, delivered: Delivered | None
+    ) -> bool:
         if self.failure is not None:
             raise self.failure
         try:

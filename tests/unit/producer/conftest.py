@@ -44,7 +44,9 @@ class MemorySink:
 
     def acknowledge_all(self):
         while self.waiting:
-            self.waiting.pop(0)(None, None)
+            delivered = self.waiting.pop(0)
+            if delivered is not None:
+                delivered(None, None)
 
     def try_send(self, topic, partition, key, value, delivered):
         if not self.room:

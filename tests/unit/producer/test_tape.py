@@ -83,7 +83,7 @@ def test_waiting_for_acknowledgements_returns_when_kafka_has_all(desk):
     desk.sink.acknowledge_all()
     desk.tape.wait_acked()
     assert desk.tape.trades_acked == 2
-    assert sum(desk.tape.latency.counts) == 2
+    assert sum(desk.tape.receive_to_acked.counts) == 2
 
 
 def test_waiting_for_acknowledgements_ends_with_the_process(desk):
