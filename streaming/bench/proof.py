@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from streaming import kafka, topics
 from streaming.errors import PlatformError, ServiceUnavailableError, SettingsError
@@ -22,6 +23,7 @@ from streaming.settings import Settings
 
 _BATCH: Final = 10_000
 _POLL_S: Final = 10.0
+_LEADERS_S: Final = 30.0
 
 
 class _Ids(msgspec.Struct, gc=False):
@@ -70,7 +72,14 @@ def require_empty(settings: Settings) -> None:
     kafka.create_topics(settings)
     consumer = kafka.consumer(settings, "crypto-platform-bench")
     try:
-        filled = [p for p, (low, high) in _ends(consumer, settings).items() if high > low]
+        # Topics that were created just now have leaders only a moment later.
+        retrying = Retrying(
+            retry=retry_if_exception_type(KafkaException),
+            stop=stop_after_delay(_LEADERS_S),
+            wait=wait_random_exponential(multiplier=0.1, max=2.0),
+            reraise=True,
+        )
+        filled = [p for p, (low, high) in retrying(_ends, consumer, settings).items() if high > low]
     except KafkaException as error:
         raise ServiceUnavailableError(f"Kafka does not answer ({error}).", "Start it.") from error
     finally:
