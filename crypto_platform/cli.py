@@ -313,14 +313,10 @@ def doctor(as_json: Json = False) -> None:
 def bench_ingest(
     rate: Annotated[
         float | None,
-        typer.Option(
-            min=1, help="Trades a second over all pairs; default: as fast as the producer takes them."
-        ),
+        typer.Option(min=1, help="Trades a second over all pairs; default: as fast as they are taken."),
     ] = None,
     seconds: Annotated[float, typer.Option(min=1, help="Length of the measured window.")] = 30.0,
-    warmup: Annotated[
-        float, typer.Option(min=0, help="Seconds before it, for the brokers' compiler.")
-    ] = 20.0,
+    warmup: Annotated[float, typer.Option(min=0, help="Seconds before it; Java compiles meanwhile.")] = 20.0,
     sample: Annotated[float, typer.Option(min=0.5, help="Seconds between samples of rate and memory.")] = 5.0,
     max_growth: Annotated[
         float | None, typer.Option(help="Exit 1 if the producer's memory grows faster, in MiB a minute.")
@@ -329,8 +325,8 @@ def bench_ingest(
 ) -> None:
     """WebSocket to Kafka: rate, latency, memory, and the proof that each trade arrived once.
 
-    It brings its own feed, producer and three brokers and leaves nothing. With KAFKA_BOOTSTRAP_SERVERS it uses
-    that cluster, which must hold no trades. Exit 1 if a trade is lost, twice or out of order.
+    It brings its own feed, producer and three brokers and leaves nothing. With KAFKA_BOOTSTRAP_SERVERS it
+    uses that cluster, which must hold no trades. Exit 1 if a trade is lost, twice or out of order.
     """
     from crypto_platform import terminal
     from infra.local.scratch import kafka_for_a_while

@@ -7,7 +7,8 @@ Without a rate it sends as fast as the reader takes: the socket blocks, which is
 With a rate, whatever has become due is sent every millisecond; what the reader does not take in time is sent
 later, and counted as overdue.
 
-`GET /feed` says what was sent, `POST /feed/stop` ends the sending; connections stay open until the process ends.
+`GET /feed` says what was sent, `POST /feed/stop` ends the sending; connections stay open until the process
+ends.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 What belongs here: the bytes of one WebSocket message a trade. What does not: sockets and pace (`feed`).
 
-A block holds `BLOCK` whole frames in a row in one array. Prices (a random walk), sizes, sides and the order of
-pairs are drawn once and repeat with every block; ids, which never repeat, and times are written as digits at
-known places, for all frames of a block at once. So a frame costs a fraction of a microsecond.
+A block holds `BLOCK` whole frames in a row in one array. Prices (a random walk), sizes, sides and the order
+of pairs are drawn once and repeat with every block; ids, which never repeat, and times are written as digits
+at known places, for all frames of a block at once. So a frame costs a fraction of a microsecond.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ class TradeFrames:
             prices[pair] *= 1 + _STEP * generator.standard_normal()
             size = f"{generator.lognormal(-4, 1.5) + 1e-8:.8f}".rstrip("0").rstrip(".")
             side = "sell" if generator.random() < 0.5 else "buy"
-            head = f'{{"arg":{{"channel":"trades-all","instId":"{pair}"}},"data":[{{"instId":"{pair}","tradeId":"'
+            head = f'{{"arg":{{"channel":"trades-all","instId":"{pair}"}},"data":[{{"instId":"{pair}",'
+            head += '"tradeId":"'
             middle = f'","px":"{prices[pair]:.4f}","sz":"{size}","side":"{side}","source":"0","ts":"'
             text = f'{head}{"0" * _ID_DIGITS}{middle}{"0" * _TIME_DIGITS}"}}]}}'.encode()
             prefix = b"\x81" + (
@@ -102,7 +103,7 @@ class TradeFrames:
         if end == BLOCK:
             self._cursor = 0
             self._done_before += self._per_block
-        return memoryview(self._bytes)[self._begins[begin] : self._begins[end]], end - begin
+        return self._bytes[self._begins[begin] : self._begins[end]].data, end - begin
 
     def ranges(self) -> dict[str, tuple[int, int]]:
         """For each pair the first id and the id after the last that was taken."""

@@ -11,7 +11,7 @@ import numpy as np
 
 
 def theil_sen(times: Sequence[float], values: Sequence[float]) -> float:
-    """The median slope over all pairs of samples, in units of `values` a unit of `times`; 0 for fewer than two.
+    """The median slope over all pairs of samples, in `values` per unit of `times`; 0 for fewer than two.
 
     Source: P. K. Sen, Journal of the American Statistical Association 63 (1968), 1379–1389,
     doi:10.1080/01621459.1968.10480934.

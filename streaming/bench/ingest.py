@@ -1,44 +1,29 @@
 """One measurement of the ingest path: feed → WebSocket → the real producer process → Kafka, and its proof.
 
-What belongs here: the course of a run and its figures. What does not: running brokers (`infra.local.scratch`),
-how figures look (`crypto_platform.terminal`).
+What belongs here: the course of a run and its figures. What does not: its processes (`children`), running
+brokers (`infra.local.scratch`), how figures look (`crypto_platform.terminal`).
 
-The course: feed, producer, warm-up, the measured window, the feed stops, all is acknowledged, the producer ends,
-Kafka is read back. Rates and processor seconds are of the window alone, the proof is of the whole run.
+The course: feed, producer, warm-up, the measured window, the feed stops, all is acknowledged, the producer
+ends, Kafka is read back. Rates and processor seconds are of the window alone, the proof is of the whole run.
 """
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import IO, Any, Final
+from itertools import pairwise
+from typing import Any, Final
 
-import httpx
-
-from streaming.bench import parse, processes, proof
+from streaming.bench import children, parse, processes, proof
+from streaming.bench.children import Child, Feed
 from streaming.bench.growth import theil_sen
 from streaming.bench.scrape import Scrape, between, quantile_ms, scrape
-from streaming.errors import PlatformError
-from streaming.settings import LOOPBACK, Settings
+from streaming.settings import Settings
 
-START_S: Final = 60.0
 DRAIN_S: Final = 120.0
-STOP_S: Final = 30.0
-POLL_S: Final = 0.1
-FEED_MARGIN_S: Final = 120.0
+FEED_MARGIN_S: Final = 180.0
 QUANTILES: Final = (0.5, 0.95, 0.99)
-LOG_LINES: Final = 5
-
-
-class BenchError(PlatformError):
-    """A part of the measurement did not do its work, so there is no figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +50,8 @@ class Ingest:
     """The figures of a run. Seconds of processor time and rates are those of the measured window.
 
     `rate` is trades acknowledged by Kafka a second, `rate_min` that of the slowest sample. `received` to
-    `out_of_order` are of the whole run, `received` as the feed counts what it has sent. `rss_mb` is the producer's.
+    `out_of_order` are of the whole run, `received` as the feed counts what it has sent. `rss_mb` (MiB) and
+    `cpu_seconds` are the producer's; `cpu` has the brokers (all three) and the feed apart.
     """
 
     rate: float
@@ -123,8 +109,11 @@ def run(
     say("Parsing in memory …")
     parsed = parse.frames_per_core_second(pairs)
     proof.require_empty(settings)
-    longest_s = START_S + options.warmup_s + options.seconds + FEED_MARGIN_S
-    with _feed(settings, options.rate, longest_s) as feed, _producer(settings, feed.url) as producer:
+    longest_s = options.warmup_s + options.seconds + FEED_MARGIN_S
+    with (
+        children.feed(settings, options.rate, longest_s) as feed,
+        children.producer(settings, feed.url) as producer,
+    ):
         say(f"Warming up for {options.warmup_s:g} s …")
         producer.sleep(options.warmup_s)
         say(f"Measuring for {options.seconds:g} s …")
@@ -140,7 +129,7 @@ def run(
         proof.delete_trades(settings)
     before, after, samples = window.before, window.after, window.samples
     seconds = samples[-1].at_s
-    steps = list(zip(samples, samples[1:], strict=False))
+    steps = list(pairwise(samples))
     totals = {
         name: sum(getattr(p, name) for p in pairs_proved.values())
         for name in ("lost", "duplicated", "unexpected", "out_of_order")
@@ -191,136 +180,11 @@ class _Window:
     cpu: dict[str, float | None]
 
 
-class _Child:
-    """A process of the measurement; `log` is where it writes."""
-
-    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
-        self.name = name
-        self._process = process
-        self._log = log
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def require_alive(self) -> None:
-        """Raises BenchError with the process's last words."""
-        if self._process.poll() is not None:
-            raise self.failed(f"ended with {self._process.returncode}")
-
-    def failed(self, what: str) -> BenchError:
-        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
-        return BenchError(f"The {self.name} {what}: {' | '.join(lines) or 'it wrote nothing'}")
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass while the process lives. Raises BenchError."""
-        deadline_s = time.monotonic() + seconds
-        while (left_s := deadline_s - time.monotonic()) > 0:
-            self.require_alive()
-            time.sleep(min(left_s, POLL_S))
-
-    def end(self) -> None:
-        """Ask it to end and require that it does so cleanly. Raises BenchError."""
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            code = self._process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            raise self.failed(f"did not end within {STOP_S:g} s") from None
-        if code != 0:
-            raise self.failed(f"ended with {code}")
-
-
-class _Feed(_Child):
-    """The feed's process; `url` is host and port."""
-
-    def __init__(self, process: subprocess.Popen[bytes], log: Path, url: str) -> None:
-        super().__init__("feed", process, log)
-        self.url = url
-
-    def stop(self) -> dict[str, Any]:
-        """End the sending and return the feed's report. Raises BenchError."""
-        try:
-            answer = httpx.post(f"http://{self.url}/feed/stop", timeout=DRAIN_S)
-        except httpx.HTTPError as error:
-            raise self.failed(f"does not answer ({error})") from error
-        report: dict[str, Any] = answer.json()
-        return report
-
-
-@contextmanager
-def _child(settings: Settings, name: str, command: list[str], **how: Any) -> Iterator[_Started]:
-    log = settings.home / f"{name}.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *command], stdin=subprocess.DEVNULL, stderr=output, **how
-        )
-        try:
-            yield _Started(process, log)
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _Started:
-    process: subprocess.Popen[bytes]
-    log: Path
-
-
-@contextmanager
-def _feed(settings: Settings, rate: float | None, longest_s: float) -> Iterator[_Feed]:
-    pairs = ",".join(settings.partitions)
-    command = ["streaming.bench.feed", "--pairs", pairs, "--seconds", str(longest_s)]
-    command += [] if rate is None else ["--rate", str(rate)]
-    with _child(settings, "feed", command, stdout=subprocess.PIPE) as started:
-        output: IO[bytes] | None = started.process.stdout
-        port = output.readline().strip() if output is not None else b""
-        feed = _Feed(started.process, started.log, f"{LOOPBACK}:{port.decode()}")
-        if not port:
-            started.process.wait()
-            feed.require_alive()
-        yield feed
-
-
-@contextmanager
-def _producer(settings: Settings, feed_url: str) -> Iterator[_Child]:
-    """The real producer, once it is ready."""
-    port = settings.ports.metrics_producer
-    environment = os.environ | {
-        "CRYPTO_HOME": str(settings.home),
-        "CRYPTO_PORT_OFFSET": str(settings.port_offset),
-        "CRYPTO_SOURCE": "okx",
-        "CRYPTO_OKX_WS_URL": f"ws://{feed_url}",
-        "CRYPTO_OKX_REST_URL": f"http://{feed_url}",
-        "CRYPTO_METRICS_PORT": str(port),
-        "PYTHONUNBUFFERED": "1",
-    }
-    with _child(settings, "producer", ["streaming.producer"], env=environment, stdout=None) as started:
-        child = _Child("producer", started.process, started.log)
-        deadline_s = time.monotonic() + START_S
-        while not _is_ready(port):
-            child.require_alive()
-            if time.monotonic() > deadline_s:
-                raise child.failed(f"was not ready within {START_S:g} s")
-            time.sleep(POLL_S)
-        yield child
-
-
-def _is_ready(port: int) -> bool:
-    try:
-        return httpx.get(f"http://{LOOPBACK}:{port}/ready", timeout=5).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
 def _window(
-    settings: Settings, options: Options, producer: _Child, feed: _Feed, broker_pids: Sequence[int]
+    settings: Settings, options: Options, producer: Child, feed: Feed, broker_pids: Sequence[int]
 ) -> _Window:
     port = settings.ports.metrics_producer
-    groups = {"producer": (producer.pid,), "feed": (feed.pid,), "brokers": tuple(broker_pids)}
+    groups = {"producer": (producer.pid,), "feed": (feed.child.pid,), "brokers": tuple(broker_pids)}
     used = {name: processes.cpu_seconds(pids) for name, pids in groups.items()}
     first = now = scrape(port)
     began_s = time.monotonic()
@@ -336,10 +200,10 @@ def _window(
     return _Window(first, now, samples, cpu)
 
 
-def _drain(settings: Settings, producer: _Child, wanted: int) -> int:
+def _drain(settings: Settings, producer: Child, wanted: int) -> int:
     """Wait until Kafka has acknowledged `wanted` trades, or no more come; return how many it has."""
     port = settings.ports.metrics_producer
     deadline_s = time.monotonic() + DRAIN_S
     while (acked := scrape(port).acked) < wanted and time.monotonic() < deadline_s:
-        producer.sleep(POLL_S)
+        producer.sleep(children.POLL_S)
     return acked

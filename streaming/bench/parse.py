@@ -1,6 +1,6 @@
 """How fast one core turns bytes of the exchange into records for Kafka, with no network and no Kafka.
 
-What belongs here: this loop through the producer's own parts. What does not: anything with a socket (`ingest`).
+What belongs here: this loop through the producer's own parts. What does not: sockets (`ingest`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ class _Nowhere:
 
 
 def frames_per_core_second(pairs: Sequence[str], rounds: int = 3) -> float:
-    """WebSocket frames a second of processor time: framing, JSON, checks, sequencing, encoding; best round."""
+    """WebSocket frames a second of processor time: framing, JSON, checks, sequencing, encoding.
+
+    The best of `rounds`.
+    """
     frames = TradeFrames(pairs)
     stream = bytearray()
     count = 0

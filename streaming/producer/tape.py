@@ -5,7 +5,7 @@ arithmetic (`sequencer`), Kafka's rules (`sink`), the ledger (`ledger`).
 
 Acknowledgements of one partition come in the order of sending. So of the trades that one read of the socket
 brought, only the last asks for its acknowledgement: it counts for all of them, and since they were received
-together, it gives the latency of all of them (to the earlier ones' disadvantage). At low rates that is each trade.
+together, it gives the latency of all of them (never less than theirs). At low rates that is every trade.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ def desk() -> Desk:
     return Desk()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_desk() -> type[Desk]:
     return Desk
 
