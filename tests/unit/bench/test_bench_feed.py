@@ -104,7 +104,7 @@ def test_tickers_come_on_the_public_address_and_a_ping_is_answered(exchange):
 def test_only_one_connection_carries_the_tape(exchange):
     session, transport = exchange.connect(0)
     read(session, transport, lambda o: any(isinstance(x, TradeEvent) for x in o))
-    other_session, other = exchange.connect(0)
+    _, other = exchange.connect(0)
     messages, deadline = [], time.monotonic() + 0.5
     while time.monotonic() < deadline:
         messages += other.receive()[0]
