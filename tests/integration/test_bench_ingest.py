@@ -1,4 +1,4 @@
-"""`crypto-platform bench ingest`, short: that its figures are complete and its proof holds, not how fast it is."""
+"""`crypto-platform bench ingest`, short: its figures are complete and its proof holds; not how fast it is."""
 
 from __future__ import annotations
 
