@@ -316,7 +316,7 @@ def bench_ingest(
         typer.Option(min=1, help="Trades a second over all pairs; default: as fast as they are taken."),
     ] = None,
     seconds: Annotated[float, typer.Option(min=1, help="Length of the measured window.")] = 30.0,
-    warmup: Annotated[float, typer.Option(min=0, help="Seconds before it; Java compiles meanwhile.")] = 20.0,
+    warmup: Annotated[float, typer.Option(min=0, help="Seconds before it; Java compiles meanwhile.")] = 30.0,
     sample: Annotated[float, typer.Option(min=0.5, help="Seconds between samples of rate and memory.")] = 5.0,
     max_growth: Annotated[
         float | None, typer.Option(help="Exit 1 if the producer's memory grows faster, in MiB a minute.")

@@ -29,9 +29,8 @@ log = structlog.get_logger(__name__)
 QUEUE_MESSAGES: Final = 200_000
 LINGER_MS: Final = 2
 REQUESTS_IN_FLIGHT: Final = 1
-"""A broker gets one request at a time: while it works, the next batch grows. So a batch is small when there is
-little to do and large when there is much, which costs the brokers a third less at full load and a quiet
-market nothing."""
+"""A broker gets one request at a time: while it works, the next batch grows. So batches are small when there
+is little to send and large when there is much, which spares the brokers work exactly when they have most."""
 SERVED_S: Final = 0.05
 """For this long after a reader has run the callbacks, the poll thread leaves them to the readers."""
 _WAIT_S: Final = 0.05
