@@ -120,7 +120,7 @@ def run(
         window = _window(settings, options, producer, feed, broker_pids)
         report = feed.stop()
         say("Waiting for the last acknowledgements …")
-        acked = _drain(settings, producer, int(report["frames"]))
+        end = _drain(settings, producer, int(report["frames"]))
         producer.end()
     say("Reading Kafka back …")
     ids = {pair: (first, following) for pair, (first, following) in report["ids"].items()}
@@ -143,10 +143,10 @@ def run(
         rate_min=round(min((b.acked - a.acked) / (b.at_s - a.at_s) for a, b in steps), 1),
         seconds=round(seconds, 2),
         received=int(report["frames"]),
-        acked=acked,
+        acked=end.acked,
         **totals,
-        gaps=after.gaps,
-        exact=all(p.exact for p in pairs_proved.values()) and acked == int(report["frames"]),
+        gaps=end.gaps,
+        exact=all(p.exact for p in pairs_proved.values()) and end.acked == int(report["frames"]),
         receive_to_acked_ms={f"p{q * 100:g}": _rounded(quantile_ms(acks, q)) for q in QUANTILES},
         exchange_to_receive_ms={f"p{q * 100:g}": _rounded(quantile_ms(arrivals, q)) for q in QUANTILES},
         rss_mb={
@@ -200,10 +200,10 @@ def _window(
     return _Window(first, now, samples, cpu)
 
 
-def _drain(settings: Settings, producer: Child, wanted: int) -> int:
-    """Wait until Kafka has acknowledged `wanted` trades, or no more come; return how many it has."""
+def _drain(settings: Settings, producer: Child, wanted: int) -> Scrape:
+    """Wait until Kafka has acknowledged `wanted` trades, or it is pointless; return the last scrape."""
     port = settings.ports.metrics_producer
     deadline_s = time.monotonic() + DRAIN_S
-    while (acked := scrape(port).acked) < wanted and time.monotonic() < deadline_s:
+    while (now := scrape(port)).acked < wanted and time.monotonic() < deadline_s:
         producer.sleep(children.POLL_S)
-    return acked
+    return now

@@ -44,7 +44,8 @@ log = structlog.get_logger(__name__)
 
 CONNECT_TIMEOUT_S: Final = 10.0
 TICK_S: Final = 0.25
-BURST: Final = 16
+BURST: Final = 128
+"""A read that brings so many messages shows that this thread is the bottleneck."""
 
 
 class ExchangeRefusedError(PlatformError):
