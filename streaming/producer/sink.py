@@ -32,8 +32,8 @@ REQUESTS_IN_FLIGHT: Final = 1
 """A broker gets one request at a time: while it works, the next batch grows. So batches are small when there
 is little to send and large when there is much, which spares the brokers work exactly when they have most."""
 SERVED_S: Final = 0.02
-"""For this long after a reader has run the callbacks, the poll thread leaves them to the readers. It is longer
-than a busy reader takes for one read, and no longer: what is acknowledged just after a burst waits for it."""
+"""For this long after a reader has run the callbacks, the poll thread leaves them to the readers. It is more
+than a busy reader takes for one read, but not much: what is acknowledged just after a burst waits for it."""
 _WAIT_S: Final = 0.05
 
 Delivered = Callable[[KafkaError | None, Message], None]
