@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -19,9 +21,14 @@ OFFSET = 4_300
 RATE = 10_000
 
 
-def test_ten_thousand_trades_a_second_arrive_once_and_nothing_is_left(tmp_path: Path) -> None:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """A place for temporary files whose path is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="bench-test-") as folder:
+        yield Path(folder)
+
+
+def test_ten_thousand_trades_a_second_arrive_once_and_nothing_is_left(tmp_path: Path, scratch: Path) -> None:
     platform = prepare(tmp_path / "home", OFFSET, TMPDIR=str(scratch))
     code, figures = platform.json(
         "bench", "ingest", "--rate", str(RATE), "--seconds", "5", "--warmup", "2", timeout_s=240

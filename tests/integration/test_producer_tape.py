@@ -250,7 +250,8 @@ def test_a_refused_trade_that_asked_for_no_acknowledgement_ends_the_process_like
 ) -> None:
     settings = running.platform.settings
     narrow = NewTopic("narrow", 1, 3, config={"max.message.bytes": "1000"})
-    kafka.admin(settings).create_topics([narrow], operation_timeout=15)["narrow"].result(15)
+    admin = kafka.admin(settings)
+    admin.create_topics([narrow], operation_timeout=15)["narrow"].result(15)
     stop = threading.Event()
     sink = KafkaSink(settings, stop)
     sink.send_and_wait("narrow", 0, b"k", b"before")
