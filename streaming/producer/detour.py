@@ -36,7 +36,7 @@ class Detour:
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._lock = threading.Lock()
-        self._delivered: deque[Delivered] = deque()
+        self._delivered: deque[Delivered | None] = deque()
         self._barriers = 0
         self._began_s = 0.0
         self._seconds = 0.0
@@ -65,7 +65,7 @@ class Detour:
             self._began_s = time.monotonic()
             self.open = True
 
-    def take(self, record: SpooledRecord, delivered: Delivered) -> bool:
+    def take(self, record: SpooledRecord, delivered: Delivered | None) -> bool:
         """Write a record to disk; False if the detour is not open, or full. Raises SpoolError."""
         with self._lock:
             return self.open and self._append(record, delivered)
@@ -117,7 +117,7 @@ class Detour:
         with self._lock:
             self._spool.close()
 
-    def _append(self, record: SpooledRecord, delivered: Delivered) -> bool:
+    def _append(self, record: SpooledRecord, delivered: Delivered | None) -> bool:
         if not self._spool.append(record):
             return False
         self._delivered.append(delivered)
@@ -130,10 +130,11 @@ class Detour:
         delivered(error, message)
 
     def _drained(
-        self, segment: Segment, delivered: Delivered, error: KafkaError | None, message: Message
+        self, segment: Segment, delivered: Delivered | None, error: KafkaError | None, message: Message
     ) -> None:
         if error is None:
             with self._lock:
                 self._spool.done(segment)
                 self.drained += 1
-        delivered(error, message)
+        if delivered is not None:
+            delivered(error, message)

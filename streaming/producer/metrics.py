@@ -25,7 +25,7 @@ from streaming.producer.connection import Connection
 from streaming.producer.detour import Detour
 from streaming.producer.ledger import GapLedger
 from streaming.producer.sink import KafkaSink
-from streaming.producer.tape import LATENCY_BUCKETS_S, Tape
+from streaming.producer.tape import LATENCY_BUCKETS_S, Latency, Tape
 
 _PREFIX = "crypto_producer_"
 
@@ -117,9 +117,19 @@ class ProducerCollector(Collector):
         last = GaugeMetricFamily(
             f"{_PREFIX}last_data_time_seconds", "When data last came", labels=[*labels, "record"]
         )
-        latency = HistogramMetricFamily(
+        acked = HistogramMetricFamily(
             f"{_PREFIX}receive_to_acked_seconds",
             "From the socket to Kafka's acknowledgement, trades",
+            labels=labels,
+        )
+        received = HistogramMetricFamily(
+            f"{_PREFIX}exchange_to_receive_seconds",
+            "From the exchange's time of a trade to the socket, live trades; two clocks",
+            labels=labels,
+        )
+        ahead = CounterMetricFamily(
+            f"{_PREFIX}exchange_clock_ahead",
+            "Live trades that the exchange's clock puts after their arrival",
             labels=labels,
         )
         for pair, tape in self._running.tapes.items():
@@ -132,10 +142,10 @@ class ProducerCollector(Collector):
             for record, time_ns in (("trade", tape.last_trade_ns), ("ticker", tape.last_ticker_ns)):
                 if time_ns:
                     last.add_metric([*key, record], time_ns / 1e9)
-            bounds = [*map(str, LATENCY_BUCKETS_S), "+Inf"]
-            buckets = list(zip(bounds, map(float, accumulate(tape.latency.counts)), strict=True))
-            latency.add_metric(key, buckets=buckets, sum_value=tape.latency.sum_s)
-        yield from (trades, tickers, duplicates, conflated, last, latency)
+            _add(acked, key, tape.receive_to_acked)
+            _add(received, key, tape.exchange_to_receive)
+            ahead.add_metric(key, tape.exchange_to_receive.negative)
+        yield from (trades, tickers, duplicates, conflated, last, acked, received, ahead)
 
     def _gaps(self) -> Iterator[Metric]:
         labels = ["exchange", "pair"]
@@ -173,6 +183,12 @@ def _spool(detour: Detour) -> Iterator[Metric]:
         ("spooling_seconds", "Seconds in which records went through the disk", detour.seconds),
     ):
         yield CounterMetricFamily(f"{_PREFIX}{suffix}", text, value)
+
+
+def _add(family: HistogramMetricFamily, labels: Sequence[str], latency: Latency) -> None:
+    bounds = [*map(str, LATENCY_BUCKETS_S), "+Inf"]
+    buckets = list(zip(bounds, map(float, accumulate(latency.counts)), strict=True))
+    family.add_metric(labels, buckets=buckets, sum_value=latency.sum_ns / 1e9)
 
 
 def registry(running: Running) -> CollectorRegistry:

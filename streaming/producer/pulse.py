@@ -49,7 +49,7 @@ class Pulse:
         with self._lock:
             self._silent_since_s = time.monotonic() if self._outstanding else None
 
-    def watch(self, delivered: Delivered) -> Delivered:
+    def watch(self, delivered: Delivered | None) -> Delivered:
         """`delivered`, watched; to be taken back by `refused` if the message is not sent."""
         with self._lock:
             self._outstanding += 1
@@ -61,7 +61,8 @@ class Pulse:
             with self._lock:
                 self._outstanding -= 1
             self.heard()
-            delivered(error, message)
+            if delivered is not None:
+                delivered(error, message)
 
         return watched
 

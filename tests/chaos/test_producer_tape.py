@@ -5,13 +5,17 @@ Every test ends with the same proof: the tape in Kafka is compared with what the
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
+from confluent_kafka.admin import NewTopic
 
-from streaming import topics
+from streaming import kafka, topics
+from streaming.producer.sink import KafkaSink
 from streaming.records import DeadLetter, Ticker
 from tests.chaos.comparison import compare
 from tests.integration.platform_process import REPOSITORY
@@ -224,3 +228,21 @@ def test_what_cannot_work_ends_with_one_clear_line(
     [line] = [line for line in result.stderr.splitlines() if line.startswith("producer:")]
     assert all(word in line for word in words)
     assert "Traceback" not in result.stderr
+
+
+def test_a_refused_trade_that_asked_for_no_acknowledgement_ends_the_process_like_any_other(
+    running: Bench,
+) -> None:
+    settings = running.platform.settings
+    narrow = NewTopic("narrow", 1, 3, config={"max.message.bytes": "1000"})
+    admin = kafka.admin(settings)
+    admin.create_topics([narrow], operation_timeout=15)["narrow"].result(15)
+    stop = threading.Event()
+    sink = KafkaSink(settings, stop)
+    sink.send_and_wait("narrow", 0, b"k", b"before")
+    sink.send("narrow", 0, b"k", os.urandom(5_000), None)
+    sink.send("narrow", 0, b"k", b"after", sink.check)
+    assert stop.wait(30)
+    assert sink.failure is not None
+    sink.close(5)
+    assert [message.value() for message in running.messages("narrow")] == [b"before"]

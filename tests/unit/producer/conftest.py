@@ -47,7 +47,9 @@ class MemorySink:
 
     def acknowledge_all(self):
         while self.waiting:
-            self.waiting.pop(0)(None, None)
+            delivered = self.waiting.pop(0)
+            if delivered is not None:
+                delivered(None, None)
 
     def try_send(self, topic, partition, key, value, delivered):
         if not self.room:
@@ -124,7 +126,7 @@ def desk() -> Desk:
     return Desk()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_desk() -> type[Desk]:
     return Desk
 

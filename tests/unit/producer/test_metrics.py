@@ -26,6 +26,8 @@ def test_counts_gauges_and_the_latency_histogram_are_readable_by_label(desk):
     assert value("gaps_open") == 1
     assert value("gap_trades_open") == 3
     assert value("receive_to_acked_seconds_count") == 2
+    assert value("exchange_to_receive_seconds_count") == 2
+    assert value("exchange_clock_ahead_total") == 0
     assert value("last_data_time_seconds", record="trade") > 1e9
     desk.ledger.close(gap)
     assert value("gaps_total", status="filled") == 1
