@@ -31,6 +31,9 @@ class Job:
     """One Flink job: its `name` on the cluster, its SQL files in the order they run, and how it works.
 
     Trades are fetched as soon as there are `fetch_min_bytes`, or after `fetch_max_wait_ms`.
+
+    `state_version` is raised with a change of the SQL that cannot take over the state of before: a job of another
+    version keeps its checkpoints elsewhere, so it starts without state (docs/flink-upgrades.md).
     """
 
     key: str
@@ -41,6 +44,8 @@ class Job:
     state_ttl_s: int
     fetch_min_bytes: int
     fetch_max_wait_ms: int
+    state_version: int = 1
+    planner_options: tuple[tuple[str, str], ...] = ()
 
 
 TICK: Final = Job(
@@ -71,18 +76,40 @@ BARS: Final = Job(
     key="bars",
     name="crypto-bars",
     files=(
-        "01_trades",
-        "11_trades_checked",
-        "13_usable_trades",
-        "24_trades_in_window",
-        "34_bars_1m_sink",
-        "42_bars_job",
+        "51_bar_trades",
+        "52_bar_quotes",
+        "53_trades_marked",
+        "54_trades_on_time",
+        "55_trades_in_minute",
+        "56_trade_minutes",
+        "61_quotes_by_ms",
+        "62_quotes",
+        "63_quote_steps",
+        "64_quote_seconds",
+        "65_quote_minutes",
+        "71_minute_parts",
+        "72_minutes",
+        "73_minutes_in_line",
+        "74_minutes_with_last",
+        "75_bars_1m",
+        "76_bars_5m",
+        "77_bars_15m",
+        "78_bars_1h",
+        "79_bars",
+        "81_bars_sink",
+        "82_forming_bars_sink",
+        "83_quote_bars_sink",
+        "84_late_trades_sink",
+        "91_bars_job",
     ),
     checkpoint_interval_ms=2_000,
     exactly_once=True,
     state_ttl_s=0,
     fetch_min_bytes=65_536,
     fetch_max_wait_ms=200,
+    state_version=2,
+    # Views that several outputs are made from are computed once, whichever of their columns each output takes.
+    planner_options=(("table.optimizer.reuse-optimize-block-with-digest-enabled", "true"),),
 )
 
 JOBS: Final = {job.key: job for job in (TICK, BARS)}
@@ -102,12 +129,16 @@ def statements(job: Job, settings: Settings, partitions: int) -> list[str]:
 
 def checkpoint_folder(settings: Settings, job: Job) -> Path:
     """Where the job keeps its checkpoints, a folder for each life of it."""
-    return settings.home.absolute() / "flink" / "checkpoints" / job.name
+    return settings.home.absolute() / "flink" / "checkpoints" / _state_name(job)
 
 
 def savepoint_folder(settings: Settings, job: Job) -> Path:
     """Where the job leaves a savepoint when it is stopped."""
-    return settings.home.absolute() / "flink" / "savepoints" / job.name
+    return settings.home.absolute() / "flink" / "savepoints" / _state_name(job)
+
+
+def _state_name(job: Job) -> str:
+    return job.name if job.state_version == 1 else f"{job.name}-v{job.state_version}"
 
 
 def configuration(job: Job, settings: Settings) -> dict[str, str]:
@@ -142,7 +173,7 @@ def configuration(job: Job, settings: Settings) -> dict[str, str]:
         "table.exec.state.ttl": f"{job.state_ttl_s} s",
         # A window holds each trade once when it is summed up, so adding up locally first would save nothing.
         "table.optimizer.agg-phase-strategy": "ONE_PHASE",
-    }
+    } | dict(job.planner_options)
 
 
 def fingerprint(job: Job, settings: Settings, partitions: int) -> str:
