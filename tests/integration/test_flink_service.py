@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 @pytest.fixture(autouse=True)
 def _service(cluster: FlinkCluster) -> Iterator[None]:
-    cluster.start_jobs()
+    cluster.ensure_jobs()
     yield
     if "flink-jobs" in cluster.processes:
         assert cluster.terminate("flink-jobs") == 0

@@ -2,7 +2,8 @@
 -- Input:  quote_steps.
 -- Output: view quote_seconds: first, highest, lowest and last of each side's prices that were there, the sums of
 --         63_quote_steps.sql (T as `…_moment` in price milliseconds, D as `…_step`), and `last_state`, the last
---         quote as text: time, spread, basis points, validity.
+--         quote as text: time, spread, basis points, validity. Wherever moments are added up they are cast to
+--         DECIMAL(28, 10) first: a sum of wider decimals would lose its last digit.
 CREATE TEMPORARY VIEW quote_seconds AS
 SELECT
   `window_time` AS `row_time`,

@@ -22,11 +22,15 @@ SELECT
   SUM(`flagged_count`) AS `flagged_count`,
   MIN(`first_trade_id`) AS `first_trade_id`,
   MAX(`last_trade_id`) AS `last_trade_id`,
-  SUM(CAST(`spread_moment` + CAST(`spread_step` AS DECIMAL(20, 10)) * CAST(MOD(`start_ms`, 300000) AS DECIMAL(8, 0))
-    AS DECIMAL(28, 10))) AS `spread_moment`,
+  SUM(CAST(
+    CAST(`spread_moment` AS DECIMAL(28, 10))
+      + CAST(`spread_step` AS DECIMAL(20, 10)) * CAST(MOD(`start_ms`, 300000) AS DECIMAL(8, 0)) AS DECIMAL(28, 10)
+  )) AS `spread_moment`,
   SUM(`spread_step`) AS `spread_step`,
-  SUM(CAST(`spread_bp_moment` + CAST(`spread_bp_step` AS DECIMAL(20, 10)) * CAST(MOD(`start_ms`, 300000) AS DECIMAL(8, 0))
-    AS DECIMAL(28, 10))) AS `spread_bp_moment`,
+  SUM(CAST(
+    CAST(`spread_bp_moment` AS DECIMAL(28, 10))
+      + CAST(`spread_bp_step` AS DECIMAL(20, 10)) * CAST(MOD(`start_ms`, 300000) AS DECIMAL(8, 0)) AS DECIMAL(28, 10)
+  )) AS `spread_bp_moment`,
   SUM(`spread_bp_step`) AS `spread_bp_step`,
   SUM(`valid_moment` + `valid_step` * MOD(`start_ms`, 300000)) AS `valid_moment`,
   SUM(`valid_step`) AS `valid_step`,

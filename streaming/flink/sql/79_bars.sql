@@ -26,9 +26,11 @@ SELECT
   `first_trade_id`,
   `last_trade_id`,
   COALESCE(`realized_variance`, 0) AS `realized_variance`,
-  `spread_moment` + CAST(SPLIT_INDEX(`last_state`, '|', 1) AS DECIMAL(18, 10)) * CAST(`length_ms` AS DECIMAL(8, 0))
+  CAST(`spread_moment` AS DECIMAL(28, 10))
+    + CAST(SPLIT_INDEX(`last_state`, '|', 1) AS DECIMAL(18, 10)) * CAST(`length_ms` AS DECIMAL(8, 0))
     AS `spread_integral`,
-  `spread_bp_moment` + CAST(SPLIT_INDEX(`last_state`, '|', 2) AS DECIMAL(18, 10)) * CAST(`length_ms` AS DECIMAL(8, 0))
+  CAST(`spread_bp_moment` AS DECIMAL(28, 10))
+    + CAST(SPLIT_INDEX(`last_state`, '|', 2) AS DECIMAL(18, 10)) * CAST(`length_ms` AS DECIMAL(8, 0))
     AS `spread_bp_integral`,
   `valid_moment` + CAST(SPLIT_INDEX(`last_state`, '|', 3) AS BIGINT) * `length_ms` AS `quoted_ms`
 FROM (

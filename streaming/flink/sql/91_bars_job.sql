@@ -118,8 +118,10 @@ SELECT
 FROM (
   SELECT
     *,
-    `spread_moment` + CAST(SPLIT_INDEX(`last_state`, '|', 1) AS DECIMAL(18, 10)) * 1000 AS `spread_integral`,
-    `spread_bp_moment` + CAST(SPLIT_INDEX(`last_state`, '|', 2) AS DECIMAL(18, 10)) * 1000 AS `spread_bp_integral`,
+    CAST(`spread_moment` AS DECIMAL(28, 10))
+      + CAST(SPLIT_INDEX(`last_state`, '|', 1) AS DECIMAL(18, 10)) * 1000 AS `spread_integral`,
+    CAST(`spread_bp_moment` AS DECIMAL(28, 10))
+      + CAST(SPLIT_INDEX(`last_state`, '|', 2) AS DECIMAL(18, 10)) * 1000 AS `spread_bp_integral`,
     `valid_moment` + CAST(SPLIT_INDEX(`last_state`, '|', 3) AS BIGINT) * 1000 AS `quoted_ms`
   FROM quote_seconds
 );
