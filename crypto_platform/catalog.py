@@ -65,8 +65,8 @@ STEADY_TOPICS: Final = (
     topics.BARS_FORMING,
     topics.QUOTE_BARS_1S,
 )
-"""Topics that never rest while a market trades; gaps, dead letters and late trades are silent on a good day, and an
-hour is longer than the limit of `STALE_AFTER`."""
+"""Topics that never rest while a market trades; gaps, dead letters and late trades are silent on a good
+day, and an hour is longer than the limit of `STALE_AFTER`."""
 
 LOADER_KEEPS_UP: Final = "loader_keeps_up"
 CHECKPOINTS_ARE_RECENT: Final = "checkpoints_are_recent"

@@ -29,8 +29,8 @@ def schemas() -> dict[str, dg.TableSchema]:
 
 
 def parse_schemas(text: str) -> dict[str, dg.TableSchema]:
-    """The column schema of every table in `text`, by `SCHEMA.TABLE`, as CREATE TABLE and the ALTER TABLE after it
-    leave it; other statements are ignored."""
+    """The column schema of every table in `text`, by `SCHEMA.TABLE`, as CREATE TABLE and the ALTER TABLE
+    after it leave it; other statements are ignored."""
     found: dict[str, list[dg.TableColumn]] = {}
     for text_of_one in sql_files.split(text):
         if "TABLE" not in text_of_one.split("(")[0].upper():

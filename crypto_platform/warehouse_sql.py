@@ -101,7 +101,8 @@ SETTLING: Final = timedelta(seconds=30)
 
 
 def touched_windows(connection: SnowflakeConnection, query: str, lookback: timedelta) -> list[datetime]:
-    """The starts (naive UTC) of the windows whose bars miss a trade that was loaded within `lookback`, once a pair.
+    """The starts (naive UTC) of the windows whose bars miss a trade that was loaded within `lookback`, once
+    a pair.
 
     Args:
         connection: to the warehouse.

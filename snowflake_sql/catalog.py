@@ -1,12 +1,14 @@
 """Reads the SQL files of this folder and splits them into statements.
 
-What belongs here: file access, includes and the form of bind parameters. What does not: SQL itself, and running it.
+What belongs here: file access, includes and the form of bind parameters. What does not: SQL itself, and
+running it.
 
 A file names its parameters `:name`; `statements` turns them into `%(name)s`, which is what the connector and
 dagster-snowflake bind by default.
 
-A line `-- include: fragments/name with A = B, C = D` stands for that file without its header, in which every A is
-written as B and every C as D, so that a formula stands in one place. A fragment is itself valid SQL.
+A line `-- include: fragments/name with A = B, C = D` stands for that file without its header, in which
+every A is written as B and every C as D, so that a formula stands in one place. A fragment is itself valid
+SQL.
 """
 
 from __future__ import annotations

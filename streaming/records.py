@@ -66,7 +66,8 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CleanTrade(Trade, frozen=True, kw_only=True):
-    """A trade of the clean topic, with the ids of the anomaly rules that flag it in `rules`, separated by commas.
+    """A trade of the clean topic, with the ids of the anomaly rules that flag it in `rules`, separated by
+    commas.
 
     Empty means that none does; a record without the field is such a one.
     """
@@ -109,23 +110,24 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
 
     Identity: (exchange, pair, window_end_ms - window_start_ms, window_start_ms).
 
-    Trades that an anomaly rule flags are left out of everything but `flagged_count` and the trade ids. `open` and
-    `close` are the prices of the first and last trade by (exchange time, trade id). `vwap` = quote_volume / volume,
-    rounded half up to 10 decimals. A window that has quotes, or flagged trades only, is a bar too: its
-    `trade_count` is 0, its volumes are zero, its `vwap` is None, and its four prices are the last price before it.
-    A window without either has no bar.
+    Trades that an anomaly rule flags are left out of everything but `flagged_count` and the trade ids.
+    `open` and `close` are the prices of the first and last trade by (exchange time, trade id). `vwap` =
+    quote_volume / volume, rounded half up to 10 decimals. A window that has quotes, or flagged trades only,
+    is a bar too: its `trade_count` is 0, its volumes are zero, its `vwap` is None, and its four prices are
+    the last price before it. A window without either has no bar.
 
-    `buy_volume` and `sell_volume` are by the taker's side. `spread` is the mean of ask - bid in the quote currency,
-    `spread_bp` that of 10,000 (ask - bid) / mid, each quote weighted with the time it held and rounded half up to
-    10 decimals; a quote holds until the next one, also across windows. Only quotes with both sides and ask >= bid
-    count: they held for `quoted_ms` of the window. None when no quote came within the window, or none of these.
+    `buy_volume` and `sell_volume` are by the taker's side. `spread` is the mean of ask - bid in the quote
+    currency, `spread_bp` that of 10,000 (ask - bid) / mid, each quote weighted with the time it held and
+    rounded half up to 10 decimals; a quote holds until the next one, also across windows. Only quotes with
+    both sides and ask >= bid count: they held for `quoted_ms` of the window. None when no quote came within
+    the window, or none of these.
 
-    The three variances are of log prices over the window, not annualised; their square roots are volatilities.
-    `realized_variance` is the sum of squared log returns from the open to the last price of each five-second slot
-    with a trade (Andersen and Bollerslev 1998). With O, H, L, C the four prices, `garman_klass` =
-    ln(H/L)^2 / 2 - (2 ln 2 - 1) ln(C/O)^2 (Garman and Klass 1980) and `rogers_satchell` = ln(H/O) ln(H/C) +
-    ln(L/O) ln(L/C) (Rogers and Satchell 1991). They are doubles, right to `VARIANCE_TOLERANCE`; with few trades
-    in the window the last two are too low.
+    The three variances are of log prices over the window, not annualised; their square roots are
+    volatilities. `realized_variance` is the sum of squared log returns from the open to the last price of
+    each five-second slot with a trade (Andersen and Bollerslev 1998). With O, H, L, C the four prices,
+    `garman_klass` = ln(H/L)^2 / 2 - (2 ln 2 - 1) ln(C/O)^2 (Garman and Klass 1980) and `rogers_satchell` =
+    ln(H/O) ln(H/C) + ln(L/O) ln(L/C) (Rogers and Satchell 1991). They are doubles, right to
+    `VARIANCE_TOLERANCE`; with few trades in the window the last two are too low.
 
     The fields from `buy_volume` on are None in bars that were written before they existed.
     """
@@ -158,15 +160,15 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
 
 
 VARIANCE_TOLERANCE: Final = 1e-9
-"""Relative error allowed to a variance, whose logarithms differ in the last digit from one engine to another; below
-1e-15 the difference itself."""
+"""Relative error allowed to a variance, whose logarithms differ in the last digit from one engine to
+another; below 1e-15 the difference itself."""
 
 
 class FormingBar(msgspec.Struct, frozen=True, kw_only=True):
     """A minute of one pair that is not over: what has been traded until `as_of_ms`, once a second.
 
-    Identity: (exchange, pair, window_start_ms, as_of_ms). Fields as in `Bar`. It is for showing: it may lack a
-    trade that comes late, or count one twice after a failure, until the closed bar says how it was.
+    Identity: (exchange, pair, window_start_ms, as_of_ms). Fields as in `Bar`. It is for showing: it may
+    lack a trade that comes late, or count one twice after a failure, until the closed bar says how it was.
     """
 
     v: int = SCHEMA_VERSION
@@ -192,9 +194,9 @@ class FormingBar(msgspec.Struct, frozen=True, kw_only=True):
 class QuoteBar(msgspec.Struct, frozen=True, kw_only=True):
     """The quotes of one pair within one second of exchange time.
 
-    Identity: (exchange, pair, window_start_ms). Quotes are taken by the millisecond: the last one of each, by
-    (exchange time, producer epoch, sequence), of which there were `quote_count`. A side's prices are of the quotes that had
-    that side, None if none had. `spread`, `spread_bp` and `quoted_ms` as in `Bar`.
+    Identity: (exchange, pair, window_start_ms). Quotes are taken by the millisecond: the last one of each,
+    by (exchange time, producer epoch, sequence), of which there were `quote_count`. A side's prices are of
+    the quotes that had that side, None if none had. `spread`, `spread_bp` and `quoted_ms` as in `Bar`.
     """
 
     v: int = SCHEMA_VERSION

@@ -69,7 +69,8 @@ class TopicSpec:
 
 
 def topic_specs(partitions: int, replication_factor: int = REPLICATION_FACTOR) -> list[TopicSpec]:
-    """Every topic of the platform with `partitions` partitions, 168 h retention (forming bars 1 h) and snappy."""
+    """Every topic of the platform with `partitions` partitions, 168 h retention (forming bars 1 h) and
+    snappy."""
     config = {
         "retention.ms": str(RETENTION_HOURS * 3_600_000),
         "compression.type": "snappy",

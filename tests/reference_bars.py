@@ -1,13 +1,16 @@
-"""Bars computed by pandas and exact decimals from trades and quotes, sharing nothing with Flink's or the warehouse's SQL.
+"""Bars computed by pandas and exact decimals from trades and quotes, sharing nothing with Flink's or the
+warehouse's SQL.
 
 What belongs here: the independent answer that tests compare with. What does not: reading it from anywhere.
 
-The code follows the definitions in `streaming.records` word by word where the SQL takes short cuts: the spread is
-integrated interval by interval, the realized variance walks along the path of slots, logarithms have 40 digits.
+The code follows the definitions in `streaming.records` word by word where the SQL takes short cuts: the
+spread is integrated interval by interval, the realized variance walks along the path of slots, logarithms
+have 40 digits.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, localcontext
@@ -116,7 +119,7 @@ def _realized_variance(traded: pd.DataFrame) -> Decimal:
         return Decimal(0)
     slots = traded.groupby(traded["time_ms"] // SLOT_MS)["price"].last()
     path = [traded["price"].iloc[0], *slots]
-    return sum((_log(b, a) ** 2 for a, b in zip(path, path[1:], strict=False)), Decimal(0))
+    return sum((_log(b, a) ** 2 for a, b in itertools.pairwise(path)), Decimal(0))
 
 
 @lru_cache(maxsize=100_000)
@@ -135,7 +138,7 @@ def quotes_in_force(quotes: Iterable[ReferenceQuote]) -> dict[str, list[tuple[Re
     for _, quote in sorted(last.items()):
         by_pair.setdefault(quote.pair, []).append(quote)
     return {
-        pair: [(one, after.time_ms) for one, after in zip(found, found[1:], strict=False)] + [(found[-1], None)]
+        pair: [(one, after.time_ms) for one, after in itertools.pairwise(found)] + [(found[-1], None)]
         for pair, found in by_pair.items()
     }
 
@@ -186,7 +189,8 @@ def quote_bars(quotes: Iterable[ReferenceQuote], window_ms: int = 1000) -> Bars:
 
 
 def differences(found: Mapping[str, object], wanted: Bar) -> dict[str, tuple[object, object]]:
-    """Fields of `wanted` that differ in `found`: any digit of a decimal, or more than the tolerance of a variance."""
+    """Fields of `wanted` that differ in `found`: any digit of a decimal, or more than the tolerance of a
+    variance."""
     differing: dict[str, tuple[object, object]] = {}
     for name, value in wanted.items():
         actual = found[name]

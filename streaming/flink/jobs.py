@@ -32,8 +32,11 @@ class Job:
 
     Trades are fetched as soon as there are `fetch_min_bytes`, or after `fetch_max_wait_ms`.
 
-    `state_version` is raised with a change of the SQL that cannot take over the state of before: a job of another
-    version keeps its checkpoints elsewhere, so it starts without state (docs/flink-upgrades.md).
+    `state_version` is raised with a change of the SQL that cannot take over the state of before: a job of
+    another version keeps its checkpoints elsewhere, so it starts without state (docs/flink-upgrades.md).
+
+    `compression` names the tables between which the job makes much into little: what it reads from the
+    first and writes to the second is published.
     """
 
     key: str
@@ -46,6 +49,7 @@ class Job:
     fetch_max_wait_ms: int
     state_version: int = 1
     planner_options: tuple[tuple[str, str], ...] = ()
+    compression: tuple[str, str] | None = None
 
 
 TICK: Final = Job(
@@ -108,7 +112,8 @@ BARS: Final = Job(
     fetch_min_bytes=65_536,
     fetch_max_wait_ms=200,
     state_version=2,
-    # Views that several outputs are made from are computed once, whichever of their columns each output takes.
+    compression=("bar_quotes", "quote_bars_sink"),
+    # A view that several outputs are made from is computed once, whichever of its columns each takes.
     planner_options=(("table.optimizer.reuse-optimize-block-with-digest-enabled", "true"),),
 )
 

@@ -146,6 +146,15 @@ class _Metric(msgspec.Struct, frozen=True):
     sum: float | None = None
 
 
+class Traffic(msgspec.Struct, frozen=True):
+    """Records and bytes that went in and out of a part of a job."""
+
+    records_in: int
+    bytes_in: int
+    records_out: int
+    bytes_out: int
+
+
 class _Jobs(msgspec.Struct, frozen=True):
     jobs: list[JobSummary]
 
@@ -251,6 +260,20 @@ class FlinkRest:
     def late_records(self, job_id: str) -> int:
         """Rows the job's windows dropped because they came behind the watermark."""
         return round(sum(self._vertex_sums(job_id, "numLateRecordsDropped").values()))
+
+    def traffic(self, job_id: str, source: str, sink: str) -> Traffic:
+        """What the table `source` of a job has read and its table `sink` has written in this life of it."""
+
+        def total(table: str, suffix: str) -> int:
+            found = self._vertex_sums(job_id, suffix)
+            return round(sum(value for name, value in found.items() if table in name))
+
+        return Traffic(
+            records_in=total(source, "numRecordsIn"),
+            bytes_in=total(source, "numBytesIn"),
+            records_out=total(sink, "numRecordsSend"),
+            bytes_out=total(sink, "numBytesSend"),
+        )
 
     def exceptions(self, job_id: str) -> list[JobException]:
         """The job's latest failures, the youngest first."""

@@ -246,6 +246,7 @@ class Watcher:
             memory.attempts = 0
             if slow:
                 recovery.prune(self.settings, job, summary.id)
+                self._publish_compression(job, summary.id)
         gauges = self.metrics
         gauges.up.labels(job.key).set(1 if summary.all_tasks_run else 0)
         gauges.restarts.labels(job.key).set(health.restarts)
@@ -257,6 +258,15 @@ class Watcher:
         if latest is not None:
             gauges.checkpoint_duration.labels(job.key).set(latest.duration / 1000)
             gauges.checkpoint_size.labels(job.key).set(latest.size)
+
+    def _publish_compression(self, job: Job, job_id: str) -> None:
+        if job.compression is None:
+            return
+        traffic = self.flink.traffic(job_id, *job.compression)
+        self.metrics.quote_records.labels("in").set(traffic.records_in)
+        self.metrics.quote_records.labels("out").set(traffic.records_out)
+        self.metrics.quote_bytes.labels("in").set(traffic.bytes_in)
+        self.metrics.quote_bytes.labels("out").set(traffic.bytes_out)
 
     def _submit(self, due: Sequence[Job]) -> None:
         log = structlog.get_logger()

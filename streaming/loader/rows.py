@@ -22,8 +22,6 @@ from streaming.errors import RecordError
 from streaming.loader import tables
 from streaming.loader.tables import Table
 from streaming.records import (
-    PRICE_INTEGER_DIGITS,
-    PRICE_SCALE,
     SCHEMA_VERSION,
     SIZE_INTEGER_DIGITS,
     SIZE_SCALE,

@@ -232,8 +232,8 @@ _SPREAD: Final = (("SPREAD", DECIMAL), ("SPREAD_BP", DECIMAL), ("QUOTED_MS", INT
 
 
 def _bars(name: str) -> Table:
-    """A table of bars. A rollup has seen every stored trade, late ones too; the stream has not, so of a bar that a
-    rollup wrote it replaces nothing but the spread."""
+    """A table of bars. A rollup has seen every stored trade, late ones too; the stream has not, so of a bar
+    that a rollup wrote it replaces nothing but the spread."""
     return Table(
         name=name,
         columns=(

@@ -139,13 +139,17 @@ class FlinkCluster:
         found = httpx.get(f"{base}/jobs/{running.id}/vertices/{vertices[0]['id']}/taskmanagers").json()
         return int(found["taskmanagers"][0]["taskmanager-id"].rpartition("-")[2])
 
+    def inherited_environment(self) -> dict[str, str]:
+        """This process's environment with the cluster's settings in place of the platform's own."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("CRYPTO_", "KAFKA_", "FLINK_"))}
+        return kept | self.environment
+
     def spawn(self, name: str, command: list[str], environment: dict[str, str]) -> None:
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("CRYPTO_", "KAFKA_", "FLINK_"))}
         with (self.home / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 command,
                 cwd=REPOSITORY,
-                env=inherited | self.environment | environment,
+                env=self.inherited_environment() | environment,
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

@@ -1,7 +1,7 @@
 """Markets as the tests of Flink's bars need them, and how bars in Kafka compare with `tests.reference_bars`.
 
-What belongs here: trades and tickers made from a seed or a recording, reading bars, comparing. What does not: the
-cluster (`tests.integration.flink_cluster`), assertions about one behaviour.
+What belongs here: trades and tickers made from a seed or a recording, reading bars, comparing. What does
+not: the cluster (`tests.integration.flink_cluster`), assertions about one behaviour.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ def flagged(one: Trade, rules: str) -> CleanTrade:
     return CleanTrade(**msgspec.structs.asdict(one), rules=rules)
 
 
-def generated(exchange: str, instrument: Instrument, seed: int, blocks: int, start_ms: int, gap_ms: float) -> "Market":
+def generated(
+    exchange: str, instrument: Instrument, seed: int, blocks: int, start_ms: int, gap_ms: float
+) -> Market:
     """The seeded generator's trades, `gap_ms` apart in the mean, each new order with its quote."""
     market = Market(exchange)
     for number in range(blocks):
@@ -90,7 +92,7 @@ def generated(exchange: str, instrument: Instrument, seed: int, blocks: int, sta
     return market
 
 
-def recorded(exchange: str) -> "Market":
+def recorded(exchange: str) -> Market:
     """The recorded trades and quotes of BTC-USDT."""
     market = Market(exchange)
     for row in pd.read_parquet(RECORDING / "btcusdt-trades.parquet").itertuples():
@@ -130,7 +132,9 @@ class Market:
 
         def mixed(found: list[Any]) -> list[Any]:
             again = [one for one in found if chance.random() < 0.2]
-            return sorted([*found, *again], key=lambda one: one.exchange_time_us + chance.randint(0, within_us))
+            return sorted(
+                [*found, *again], key=lambda one: one.exchange_time_us + chance.randint(0, within_us)
+            )
 
         return mixed(self.trades), mixed(self.tickers)
 
@@ -169,7 +173,8 @@ class Market:
 
 
 def written(cluster: FlinkCluster, topic: str, exchange: str, before_ms: int) -> dict[Key, dict[str, Any]]:
-    """The bars of an exchange for windows that end by `before_ms`; each stands there once, on its pair's partition."""
+    """The bars of an exchange for windows that end by `before_ms`; each stands there once, on its pair's
+    partition."""
     found: dict[Key, dict[str, Any]] = {}
     for partition, value in cluster.read(topic):
         bar: Bar | QuoteBar
@@ -198,7 +203,10 @@ def assert_equal(found: dict[Key, dict[str, Any]], wanted: reference_bars.Bars) 
     assert sorted(found) == sorted(wanted)
     for key, bar in wanted.items():
         assert set(found[key]) == set(bar)
-        assert not reference_bars.differences(found[key], bar), (key, reference_bars.differences(found[key], bar))
+        assert not reference_bars.differences(found[key], bar), (
+            key,
+            reference_bars.differences(found[key], bar),
+        )
 
 
 def in_order(exchange_times: Iterable[Any]) -> list[Any]:

@@ -52,7 +52,8 @@ class Tables:
         self.connection.cursor().execute(
             "INSERT INTO RAW.TRADES (EXCHANGE, PAIR, FIRST_ID, TRADE_ID, FILL_COUNT, PRICE, SIZE, SIDE, "
             "EXCHANGE_TIME, RECEIVE_TIME, SOURCE, IS_SIMULATED, PRODUCER_ID, PRODUCER_EPOCH, PRODUCER_SEQ, "
-            "SCHEMA_VERSION, KAFKA_PARTITION, KAFKA_OFFSET, LOADED_AT) SELECT 'OKX_SIM', 'BTC-USDT', %(id)s, %(id)s, 1, %(price)s, %(size)s, "
+            "SCHEMA_VERSION, KAFKA_PARTITION, KAFKA_OFFSET, LOADED_AT) SELECT 'OKX_SIM', 'BTC-USDT', "
+            "%(id)s, %(id)s, 1, %(price)s, %(size)s, "
             "'buy', %(at)s, %(at)s, 'ws', TRUE, 'p', 1, %(id)s, 1, 0, %(id)s, %(loaded)s",
             {"id": trade_id, "price": price, "size": size, "at": at, "loaded": loaded_at},
         )
@@ -60,9 +61,12 @@ class Tables:
     def bar_1m(self, start: datetime, price: str, count: int, first_id: int, last_id: int) -> None:
         """The bar of `count` trades of size 1 at one price."""
         self.connection.cursor().execute(
-            "INSERT INTO MARKET.BARS_1M (EXCHANGE, PAIR, WINDOW_START, WINDOW_END, OPEN, HIGH, LOW, CLOSE, VOLUME, "
-            "QUOTE_VOLUME, VWAP, TRADE_COUNT, FIRST_TRADE_ID, LAST_TRADE_ID, IS_SIMULATED, REVISION, COMPUTED_BY, "
-            "KAFKA_PARTITION, KAFKA_OFFSET, LOADED_AT) SELECT 'OKX_SIM', 'BTC-USDT', %(start)s, %(end)s, %(p)s, %(p)s, "
+            "INSERT INTO MARKET.BARS_1M (EXCHANGE, PAIR, WINDOW_START, WINDOW_END, OPEN, HIGH, LOW, "
+            "CLOSE, VOLUME, "
+            "QUOTE_VOLUME, VWAP, TRADE_COUNT, FIRST_TRADE_ID, LAST_TRADE_ID, IS_SIMULATED, REVISION, "
+            "COMPUTED_BY, "
+            "KAFKA_PARTITION, KAFKA_OFFSET, LOADED_AT) SELECT 'OKX_SIM', 'BTC-USDT', %(start)s, "
+            "%(end)s, %(p)s, %(p)s, "
             "%(p)s, %(p)s, %(n)s, %(n)s * %(p)s, %(p)s, %(n)s, %(first)s, %(last)s, TRUE, 0, 'flink', 0, 0, "
             "%(loaded)s",
             {

@@ -1,18 +1,20 @@
 """Bars of every length, quote bars and late trades on real Kafka and Flink, against `tests.reference_bars`.
 
-The input is written into the clean topics with the times of an afternoon long ago, so nothing waits for a real hour.
-Every partition's times only grow, as they do in life: what a test adds must be later than all before it.
+The input is written into the clean topics with the times of an afternoon long ago, so nothing waits for a
+real hour. Every partition's times only grow, as they do in life: what a test adds must be later than all
+before it.
 """
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterator
 
+import httpx
 import msgspec
 import pytest
 
-from streaming import records, topics
+from streaming import topics
 from streaming.records import FormingBar, LateTrade, Ticker, Trade
 from streaming.simulator.instruments import instrument_of
 from tests import reference_bars
@@ -43,11 +45,14 @@ def afternoon() -> Market:
         part = flink_market.generated("M_SIM", instrument_of(pair), seed, blocks, start_ms, gap_ms)
         shift = 10_000 * seed
         found.trades += [
-            msgspec.structs.replace(t, first_id=t.first_id + shift, trade_id=t.trade_id + shift) for t in part.trades
+            msgspec.structs.replace(t, first_id=t.first_id + shift, trade_id=t.trade_id + shift)
+            for t in part.trades
         ]
         found.tickers += part.tickers
     for number, minute in enumerate((31, 47, 48)):  # quiet, and across the end of a quarter of an hour
-        found.trades.append(trade("M_SIM", "ETH-USDT", 900_000_000 + number, NOON_MS + minute * MINUTE_MS, "1999.5"))
+        found.trades.append(
+            trade("M_SIM", "ETH-USDT", 900_000_000 + number, NOON_MS + minute * MINUTE_MS, "1999.5")
+        )
     found.trades[::50] = [flagged(t, "price_spike,wide_spread") for t in found.trades[::50]]
     found.trades += odd_trades()
     found.tickers += odd_quotes()
@@ -57,16 +62,26 @@ def afternoon() -> Market:
 def odd_trades() -> list[Trade]:
     """Of BNB-USDT: ids against time, fills that count seven, a minute with flagged trades only, then rest."""
     same_time = [trade("M_SIM", "BNB-USDT", n, NOON_MS + 9_000, str(n), "0.1") for n in (12, 11, 13)]
-    many = msgspec.structs.replace(trade("M_SIM", "BNB-USDT", 107, NOON_MS + 10_000, "99"), first_id=101, count=7)
+    many = msgspec.structs.replace(
+        trade("M_SIM", "BNB-USDT", 107, NOON_MS + 10_000, "99"), first_id=101, count=7
+    )
     spikes = [
-        flagged(trade("M_SIM", "BNB-USDT", 200 + n, NOON_MS + MINUTE_MS + n * 1000, "5000"), "hampel") for n in (1, 2)
+        flagged(trade("M_SIM", "BNB-USDT", 200 + n, NOON_MS + MINUTE_MS + n * 1000, "5000"), "hampel")
+        for n in (1, 2)
     ]
     early = flagged(trade("M_SIM", "XRP-USDT", 1, NOON_MS + 1000, "7"), "hampel")
-    return [*same_time, many, *spikes, early, trade("M_SIM", "XRP-USDT", 2, NOON_MS + 11 * MINUTE_MS + 1, "0.5")]
+    return [
+        *same_time,
+        many,
+        *spikes,
+        early,
+        trade("M_SIM", "XRP-USDT", 2, NOON_MS + 11 * MINUTE_MS + 1, "0.5"),
+    ]
 
 
 def odd_quotes() -> list[Ticker]:
-    """Of BNB-USDT: crossed, locked, one-sided, empty, several in a millisecond, and one that holds for minutes."""
+    """Of BNB-USDT: crossed, locked, one-sided, empty, several in a millisecond, and one that holds for
+    minutes."""
     start_us = (NOON_MS + 8_000) * 1000
     prices: list[tuple[int, str | None, str | None]] = [
         (0, "99.5", "100.5"),
@@ -92,7 +107,7 @@ RECORDED = flink_market.recorded("REC_SIM") if (RECORDING / "btcusdt-trades.parq
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _afternoon(cluster: FlinkCluster) -> Iterator[None]:
+def _afternoon(cluster: FlinkCluster) -> None:
     """The input, waiting in Kafka when the jobs start."""
     assert "flink-jobs" not in cluster.processes, "run this module before those whose trades are later"
     for market in (RECORDED, MARKET):
@@ -102,7 +117,6 @@ def _afternoon(cluster: FlinkCluster) -> Iterator[None]:
             cluster.produce(topics.CLEAN_TICKERS, cluster.tickers(tickers))
     close(cluster, END_MS)
     cluster.ensure_jobs()
-    yield
 
 
 def close(cluster: FlinkCluster, at_ms: int) -> None:
@@ -114,7 +128,9 @@ def close(cluster: FlinkCluster, at_ms: int) -> None:
 
 
 @pytest.mark.parametrize("topic", WINDOWS)
-def test_every_field_of_every_bar_equals_an_independent_computation(cluster: FlinkCluster, topic: str) -> None:
+def test_every_field_of_every_bar_equals_an_independent_computation(
+    cluster: FlinkCluster, topic: str
+) -> None:
     wanted = MARKET.bars(topic, END_MS)
     await_that("every bar is there", lambda: len(written(cluster, topic, "M_SIM", END_MS)) >= len(wanted), 90)
     assert_equal(written(cluster, topic, "M_SIM", END_MS), wanted)
@@ -122,7 +138,9 @@ def test_every_field_of_every_bar_equals_an_independent_computation(cluster: Fli
 
 @pytest.mark.skipif(RECORDED is None, reason=f"no recorded trades in {RECORDING}; set RECORDED_TRADES")
 @pytest.mark.parametrize("topic", WINDOWS)
-def test_bars_of_the_recorded_trades_equal_an_independent_computation(cluster: FlinkCluster, topic: str) -> None:
+def test_bars_of_the_recorded_trades_equal_an_independent_computation(
+    cluster: FlinkCluster, topic: str
+) -> None:
     assert RECORDED is not None
     wanted = RECORDED.bars(topic, END_MS)
     assert len(wanted) == 1
@@ -134,7 +152,7 @@ def test_the_afternoon_has_what_it_is_meant_to_have() -> None:
     """Otherwise the comparison above would prove less than it says."""
     minutes = MARKET.bars(topics.BARS_1M, END_MS)
     sol = sorted(start for pair, start in minutes if pair == "SOL-USDT")
-    assert max(b - a for a, b in zip(sol, sol[1:], strict=False)) > 10 * MINUTE_MS
+    assert max(b - a for a, b in itertools.pairwise(sol)) > 10 * MINUTE_MS
     flagged_only = minutes["BNB-USDT", NOON_MS + MINUTE_MS]
     assert (flagged_only["trade_count"], flagged_only["flagged_count"]) == (0, 2)
     assert flagged_only["open"] == minutes["BNB-USDT", NOON_MS]["close"]
@@ -157,7 +175,9 @@ def test_the_last_forming_bar_of_a_minute_is_the_minute_so_far(cluster: FlinkClu
     once.trades = MARKET.trades
     minutes = once.bars(topics.BARS_1M, END_MS)
     last = {
-        (bar.pair, bar.window_start_ms): bar for bar in sorted(found, key=lambda b: b.as_of_ms) if bar.exchange == "M_SIM"
+        (bar.pair, bar.window_start_ms): bar
+        for bar in sorted(found, key=lambda b: b.as_of_ms)
+        if bar.exchange == "M_SIM"
     }
     traded = {key for key, bar in minutes.items() if bar["trade_count"]}
     assert set(last) == traded
@@ -183,3 +203,25 @@ def test_a_trade_that_fills_a_gap_late_is_routed_and_its_closed_bars_stay(cluste
     await_that("the late trade is routed", lambda: bool(routed()))
     assert routed() == [(0, msgspec.convert(msgspec.structs.asdict(late), LateTrade))]
     assert written(cluster, topics.BARS_1M, "M_SIM", END_MS) == before
+
+
+def test_the_reduction_from_tickers_to_quote_bars_is_published(cluster: FlinkCluster) -> None:
+    port = cluster.environment["CRYPTO_METRICS_PORT"]
+
+    def published() -> dict[str, float]:
+        lines = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text.splitlines()
+        return {
+            name: float(value)
+            for name, _, value in (line.rpartition(" ") for line in lines)
+            if name.startswith("crypto_flink_quote_")
+        }
+
+    names = [
+        f'crypto_flink_quote_{kind}{{direction="{way}"}}'
+        for kind in ("records", "bytes")
+        for way in ("in", "out")
+    ]
+    await_that("Flink has counted", lambda: all(published().get(name, 0) > 0 for name in names), 40)
+    found = published()
+    assert found[names[0]] > found[names[1]]
+    assert found[names[2]] > found[names[3]]

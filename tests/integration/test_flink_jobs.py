@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import pytest
+import structlog
 
 from streaming import records, topics
 from streaming.flink.jobs import BARS, Job
@@ -25,12 +25,11 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _messages_then_jobs(cluster: FlinkCluster) -> Iterator[None]:
+def _messages_then_jobs(cluster: FlinkCluster) -> None:
     """Messages that wait in Kafka when the jobs start, then the jobs."""
     cluster.produce(topics.TRADES, cluster.trades(WAITING) + BROKEN)
     cluster.produce(topics.TICKERS, [(1, b"", records.encode(TICKER))] * 2)
     cluster.ensure_jobs()
-    yield
 
 
 def shuffled(exchange: str, pair: str, count: int, start_ms: int, step_ms: int, seed: int) -> list[Trade]:
@@ -199,14 +198,16 @@ class Recovery:
 def test_bars_are_exact_when_taskmanager_jobmanager_and_both_are_killed_within_a_minute(
     cluster: FlinkCluster,
 ) -> None:
-    """Five minutes of exchange time in one; each process is back two seconds after its kill, as the supervisor has it.
+    """Five minutes of exchange time in one; each process is back two seconds after its kill, as the
+    supervisor has it.
 
     The TaskManager that is killed first runs the bars, and the job is back within twenty seconds.
     """
     start_ms = BASE_MS + 11 * MINUTE_MS
     market = Market("Y_SIM")
     tape = [
-        shuffled("Y_SIM", pair, 3000, start_ms, 100, seed) for seed, pair in enumerate(("BTC-USDT", "ETH-USDT"))
+        shuffled("Y_SIM", pair, 3000, start_ms, 100, seed)
+        for seed, pair in enumerate(("BTC-USDT", "ETH-USDT"))
     ]
     market.trades = list({(t.pair, t.trade_id): t for part in tape for t in part}.values())
     recovery = Recovery(cluster, BARS)
@@ -229,7 +230,7 @@ def test_bars_are_exact_when_taskmanager_jobmanager_and_both_are_killed_within_a
         cluster.produce(topics.TRADES, cluster.trades([t for part in slices for t in part]))
         time.sleep(0.1)
     assert recovery.recovered_s is not None
-    print(f"the bars job ran again {recovery.recovered_s:.1f} s after its TaskManager was killed")
+    structlog.get_logger().info("bars job ran again after its TaskManager", seconds=recovery.recovered_s)
     assert recovery.recovered_s < 20
     cluster.await_ready()
     end_ms = start_ms + 6 * MINUTE_MS

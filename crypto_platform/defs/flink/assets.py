@@ -31,7 +31,6 @@ clean_tickers = catalog.external(
 )
 
 
-
 def bars(topic: str, grain: str, *, steady: bool = True) -> dg.AssetSpec:
     """An output of the bars job, which reads the clean topics."""
     return catalog.external(
@@ -47,7 +46,8 @@ def bars(topic: str, grain: str, *, steady: bool = True) -> dg.AssetSpec:
 
 bars_1m = bars(
     topics.BARS_1M,
-    "One message per closed minute of a pair on an exchange that had a trade or a quote: open, high, low, close, "
+    "One message per closed minute of a pair on an exchange that had a trade or a quote: open, high, "
+    "low, close, "
     "exact volumes, VWAP, spread and variances, in exchange time, without flagged trades.",
 )
 
@@ -68,12 +68,14 @@ bars_forming = bars(
 
 quote_bars_1s = bars(
     topics.QUOTE_BARS_1S,
-    "One message per second of a pair that had a quote: bid and ask as bars, and the spread weighted with time.",
+    "One message per second of a pair that had a quote: bid and ask as bars, and the spread weighted "
+    "with time.",
 )
 
 late_trades = bars(
     topics.LATE_TRADES,
-    "One message per trade that came after the bar of its minute was closed; the warehouse recomputes the bar.",
+    "One message per trade that came after the bar of its minute was closed; the warehouse recomputes "
+    "the bar.",
     steady=False,
 )
 

@@ -26,8 +26,10 @@ hours = dg.HourlyPartitionsDefinition(
 
 @dg.asset(
     key=catalog.table_key(BARS_1H),
-    description="One row per pair and hour that had a trade or a quote (exchange, pair, window start): Flink's "
-    "bar, or computed from the trades themselves. The hour that has begun holds what has been traded so far; `REVISION` counts how "
+    description="One row per pair and hour that had a trade or a quote (exchange, pair, window start): "
+    "Flink's "
+    "bar, or computed from the trades themselves. The hour that has begun holds what has been traded "
+    "so far; `REVISION` counts how "
     "often a row changed.",
     group_name="rollups",
     owners=[catalog.OWNER],

@@ -4,9 +4,9 @@ What belongs here: finding the windows and recomputing them. What does not: the 
 (`snowflake_sql/queries/touched_bars_*.sql`, `snowflake_sql/rollups`), and bars that are on time, which Flink
 computes.
 
-A trade is late when the stream had closed the bar of its minute, as after a gap was filled by REST. Flink routes it
-to the late trades; the tables take it, the bars of all four lengths do not know it. Recomputing a bar raises its
-revision.
+A trade is late when the stream had closed the bar of its minute, as after a gap was filled by REST. Flink
+routes it to the late trades; the tables take it, the bars of all four lengths do not know it. Recomputing a
+bar raises its revision.
 """
 
 from collections.abc import Iterable
@@ -71,7 +71,9 @@ def recompute_late_bars(
                 for start, end in spans
             ]
         merged = sum(outcome.rows_merged for outcome in outcomes)
-        context.log.info(f"{bars.table}: late trades touched {len(set(starts))} windows; {merged} bars changed.")
+        context.log.info(
+            f"{bars.table}: late trades touched {len(set(starts))} windows; {merged} bars changed."
+        )
         if merged:
             seconds = sum(outcome.seconds for outcome in outcomes)
             context.log_event(materialization(bars, spans, len(set(starts)), merged, seconds))

@@ -36,7 +36,8 @@ trades = loaded(
 tickers = (
     loaded(
         topics.CLEAN_TICKERS,
-        "One row per ticker push (exchange, pair, producer, epoch, sequence number), with its Kafka partition "
+        "One row per ticker push (exchange, pair, producer, epoch, sequence number), with its Kafka "
+        "partition "
         "and offset.",
         steady=True,
     )
@@ -46,7 +47,8 @@ tickers = (
 
 bars_1m = loaded(
     topics.BARS_1M,
-    "One row per pair and minute that had a trade or a quote (exchange, pair, window start); `REVISION` counts "
+    "One row per pair and minute that had a trade or a quote (exchange, pair, window start); "
+    "`REVISION` counts "
     "how often late trades changed it, `COMPUTED_BY` says whether Flink or a recomputation wrote it.",
     steady=True,
 )
@@ -59,13 +61,15 @@ bars_5m = loaded(
 
 bars_15m = loaded(
     topics.BARS_15M,
-    "One row per pair and quarter of an hour that had a trade or a quote, with the columns of the one-minute bars.",
+    "One row per pair and quarter of an hour that had a trade or a quote, with the columns of the "
+    "one-minute bars.",
     steady=True,
 )
 
 quote_bars_1s = loaded(
     topics.QUOTE_BARS_1S,
-    "One row per pair and second that had a quote (exchange, pair, window start): bid and ask as bars, and the "
+    "One row per pair and second that had a quote (exchange, pair, window start): bid and ask as bars, "
+    "and the "
     "spread weighted with time. It stands for the tickers, which are loaded only by setting.",
     steady=True,
 )

@@ -94,7 +94,16 @@ QUOTE_BAR: dict[str, Any] = {
 }
 LATE_TRADE: dict[str, Any] = {
     name: TRADE[name]
-    for name in ("v", "exchange", "pair", "first_id", "trade_id", "exchange_time_us", "receive_time_ns", "source")
+    for name in (
+        "v",
+        "exchange",
+        "pair",
+        "first_id",
+        "trade_id",
+        "exchange_time_us",
+        "receive_time_ns",
+        "source",
+    )
 } | {"simulated": False}
 GAP: dict[str, Any] = {
     "v": 1,
@@ -174,7 +183,11 @@ BAD = [
     Bad(topics.BARS_1M, {"window_end_ms": 1_767_225_600_000}, "window_end_ms"),
     Bad(topics.BARS_1M, {"volume": "0"}, "volume is zero"),
     Bad(topics.BARS_1M, {"vwap": "1.00000000001"}, "vwap"),
-    Bad(topics.BARS_5M, {"window_start_ms": 1_767_225_660_000, "window_end_ms": 1_767_225_960_000}, "window of"),
+    Bad(
+        topics.BARS_5M,
+        {"window_start_ms": 1_767_225_660_000, "window_end_ms": 1_767_225_960_000},
+        "window of",
+    ),
     Bad(topics.BARS_1H, {"spread": "-1"}, "spread"),
     Bad(topics.QUOTE_BARS_1S, {"window_end_ms": 1_767_225_602_000}, "window_end_ms"),
     Bad(topics.QUOTE_BARS_1S, {"bid_low": "1e5"}, "bid_low"),
