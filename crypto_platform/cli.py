@@ -18,10 +18,11 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
+from streaming import logs as logs_module
 from streaming import settings as settings_module
 from streaming.errors import PlatformError, SettingsError
 from streaming.settings import Settings
@@ -35,8 +36,20 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
+@app.callback()
+def common(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Also log what happens, as JSON lines on standard error.")
+    ] = False,
+) -> None:
+    """Run, watch and audit the real-time crypto market data platform."""
+    if verbose:
+        logs_module.configure(settings_module.load(), "crypto-platform", verbose=True, stream=sys.stderr)
+
+
 def main() -> None:
     """Entry point: a typed error becomes one line and its exit code."""
+    logs_module.quiet()
     try:
         app()
     except PlatformError as error:
@@ -58,7 +71,7 @@ def _running_settings() -> Settings:
     path = _state_file(settings)
     if path.exists():
         state = json.loads(path.read_text(encoding="utf-8"))
-        return settings.model_copy(update={"source": state["source"], "pairs": state["pairs"]})
+        return settings.model_copy(update=state["settings"])
     return settings.model_copy(update={"source": "sim"}) if settings.source == "auto" else settings
 
 
@@ -69,8 +82,11 @@ def _print_json(value: Any) -> None:
 @app.command()
 def up(
     source: Annotated[
-        Literal["auto", "okx", "binance", "coinbase", "kraken", "bybit", "sim"] | None,
-        typer.Option(help="Where data comes from; default CRYPTO_SOURCE."),
+        str | None,
+        typer.Option(
+            help="Where data comes from: auto, sim, or exchanges (okx,binance,coinbase,kraken,bybit); "
+            "default CRYPTO_SOURCE."
+        ),
     ] = None,
     detach: Annotated[
         bool, typer.Option("--detach", help="Return when all is ready; stop with `down`.")
@@ -125,7 +141,10 @@ def _remember(settings: Settings) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
         json.dumps(
-            {"source": settings.source, "pairs": settings.pairs, "started_at": datetime.now(UTC).isoformat()}
+            {
+                "settings": {name: getattr(settings, name) for name in ("source", "sim_exchanges", "pairs")},
+                "started_at": datetime.now(UTC).isoformat(),
+            }
         ),
         encoding="utf-8",
     )
@@ -303,4 +322,120 @@ def doctor(as_json: Json = False) -> None:
                 f"{'ok  ' if finding.ok else 'FAIL'} {finding.code} {finding.subject}: {finding.detail}"
             )
     if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def _source_settings() -> Settings:
+    """The settings with the source of the running stack; without one, as they are."""
+    settings = settings_module.load()
+    return _running_settings() if _state_file(settings).exists() else settings
+
+
+@app.command()
+def probe(
+    venues: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[VENUE]...", help="okx, binance, coinbase, kraken, bybit or sim."),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All five exchanges.")] = False,
+    seconds: Annotated[float, typer.Option(min=1, max=600, help="Take no longer than this.")] = 10.0,
+    as_json: Json = False,
+) -> None:
+    """Check REST, clock, WebSocket and pairs of exchanges; exit 1 if one does not answer.
+
+    Without a name it checks the exchanges that CRYPTO_SOURCE names. If CRYPTO_SOURCE is sim, the exchanges
+    are those that the running simulated exchange plays.
+    """
+    from crypto_platform import capture_view
+    from streaming.capture.probe import examine_all
+    from streaming.producer import source as sources
+    from streaming.settings import EXCHANGES
+
+    if every and venues:
+        raise SettingsError("--all and the name of an exchange exclude each other.", "Give one of them.")
+    settings = _source_settings()
+    chosen = sources.named(settings, EXCHANGES if every else venues or ())
+    reports = examine_all(chosen, settings.pair_choice, seconds)
+    if as_json:
+        _print_json(capture_view.probe_json(reports))
+    else:
+        capture_view.show_probe(reports)
+    if not all(report.ok for report in reports):
+        raise typer.Exit(1)
+
+
+@app.command()
+def record(
+    venue: Annotated[
+        str | None, typer.Option(help="okx, binance, coinbase, kraken, bybit or sim; default CRYPTO_SOURCE.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0, help="End after this; 0: when Ctrl-C says so.")] = 60.0,
+    megabytes: Annotated[
+        float, typer.Option(min=0.1, help="End when the files have grown to this.")
+    ] = 1024.0,
+    output: Annotated[
+        Path | None, typer.Option(help="A new folder; default recordings/<exchange>-<time>.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Record an exchange's raw WebSocket messages into compressed files; Ctrl-C ends it in good order."""
+    from crypto_platform import capture_view, terminal
+    from streaming.capture import recorder
+    from streaming.producer import preflight
+    from streaming.producer import source as sources
+
+    settings = _source_settings()
+    source, *others = sources.named(settings, [venue] if venue else ())
+    if others:
+        names = ", ".join(each.venue.name.lower() for each in (source, *others))
+        raise SettingsError(f"A recording is of one exchange, not of {names}.", "Name it with --venue.")
+    check = preflight.check(settings, source)
+    preflight.refuse(list(check.unknown.values()), [check])
+    pairs = check.pairs
+    folder = output or Path("recordings") / f"{source.exchange.lower()}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    limits = recorder.Limits(seconds or None, int(megabytes * 1e6))
+    limit = f"{seconds:g}" if seconds else "any number"
+    with _terminate_as_interrupt(), capture_view.RecordingStatus(terminal.err, limit) as status_line:
+        result = recorder.record(source, pairs, folder, limits, threading.Event(), status_line.update)
+    if as_json:
+        _print_json(capture_view.recording_json(source.exchange, folder, result))
+    else:
+        capture_view.show_recording(source.exchange, folder, result)
+
+
+@app.command()
+def replay(
+    path: Annotated[Path, typer.Argument(help="A recording's folder, or its first file.")],
+    speed: Annotated[
+        float, typer.Option(min=0, help="1 is the original pace; 0: as fast as possible.")
+    ] = 0.0,
+    parquet: Annotated[
+        Path | None, typer.Option(help="Write trades and quotes here, for CRYPTO_SIM_RECORDING.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a recording through the exchange's protocol machine and count what comes out.
+
+    Exit 1 if the machine decides otherwise than when it was recorded.
+    """
+    from crypto_platform import capture_view
+    from streaming.capture import replay as replay_module
+    from streaming.capture.export import Exporter
+    from streaming.capture.reader import RecordingReader
+    from streaming.exchanges.registry import venue
+
+    reader = RecordingReader(path)
+    if parquet is None:
+        tally, exported = replay_module.replay(reader, speed=speed), None
+    else:
+        exporter = Exporter(parquet, contiguous=venue(reader.header.venue).id_contiguous)
+        tally = replay_module.replay(reader, speed=speed, on_trade=exporter.trade, on_ticker=exporter.ticker)
+        exported = exporter.finish()
+    if as_json:
+        _print_json(capture_view.replay_json(tally, exported))
+    else:
+        capture_view.show_replay(tally)
+        if exported is not None and parquet is not None:
+            capture_view.show_exported(exported, parquet)
+    if tally.differences:
         raise typer.Exit(1)

@@ -105,4 +105,5 @@ def _orphans(stack: Stack, running: bool) -> Finding:
 def _exchange(settings: Settings) -> Finding:
     if settings.source == "sim":
         return Finding("D07", "exchange", True, "the simulated exchange is the source")
-    return _attempt("D07", "exchange", lambda: probe(settings), f"OKX answers at {settings.okx_rest_url}")
+    names = ", ".join(name.upper() for name in settings.exchanges)
+    return _attempt("D07", "exchange", lambda: probe(settings), f"{names} answers")

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from streaming.errors import ServiceUnavailableError
+from streaming.records import SIMULATED_SUFFIX
 from streaming.settings import Settings
 
 
 def decide(settings: Settings, probe: Callable[[Settings], object], say: Callable[[str], None]) -> Settings:
     """The settings with a decided source.
 
-    `sim` needs no check. An exchange that is named is checked and must answer. `auto` takes OKX if it answers
-    and otherwise says so in one line and takes the simulated exchange. A pair that the exchange does not have
-    is an error in both.
+    `sim` needs no check. Exchanges that are named are checked and must answer. `auto` takes OKX if it answers
+    and otherwise says so in one line and takes the simulated exchange. A pair that no exchange has is an
+    error in both.
 
     Raises:
         UnknownPairError: the exchange answers and lacks a configured pair.
@@ -31,6 +32,7 @@ def decide(settings: Settings, probe: Callable[[Settings], object], say: Callabl
     except ServiceUnavailableError as error:
         if settings.source != "auto":
             raise
-        say(f"{error.what} Using the simulated exchange; its data is labelled OKX_SIM.")
+        labels = ", ".join(f"{name.upper()}{SIMULATED_SUFFIX}" for name in settings.sim_exchanges.split(","))
+        say(f"{error.what} Using the simulated exchange; its data is labelled {labels}.")
         return settings.model_copy(update={"source": "sim"})
     return chosen

@@ -117,7 +117,7 @@ def read(stack: Stack) -> Status:
         checkpoint = pool.submit(attempt, "checkpoint age", lambda: checkpoint_age_s(settings))
         gaps = pool.submit(attempt, "gap ledger", lambda: open_gaps(settings))
         ticks = pool.submit(attempt, "last ticks", lambda: tick_ages_s(settings))
-    ages = ticks.result() or dict.fromkeys(settings.partitions)
+    ages = ticks.result() or dict.fromkeys(settings.pair_choice.named)
     reasons = judge(services, lag.result(), checkpoint.result(), gaps.result(), ages)
     return Status(
         source=settings.source,
@@ -219,13 +219,15 @@ class _Tick(msgspec.Struct):
 
 
 def tick_ages_s(settings: Settings) -> dict[str, float | None]:
-    """Seconds since the exchange time of each pair's newest ticker or trade in Kafka."""
+    """Seconds since the exchange time of each pair's newest ticker or trade in Kafka, on whichever exchange;
+    None for a named pair that the last records of every partition do not show."""
     client = consumer(settings, f"status-{uuid.uuid4()}")
     decoder = msgspec.json.Decoder(_Tick)
     newest: dict[str, int] = {}
     try:
         for topic in (topics.TICKERS, topics.TRADES):
-            ends = watermarks(client, topic, sorted(set(settings.partitions.values())))
+            known = client.list_topics(topic, timeout=KAFKA_TIMEOUT_S).topics[topic].partitions
+            ends = watermarks(client, topic, known)
             waiting = {p: high for p, (low, high) in ends.items() if high > low}
             client.assign(
                 [
@@ -247,5 +249,5 @@ def tick_ages_s(settings: Settings) -> dict[str, float | None]:
     now_us = time.time_ns() // 1000
     return {
         pair: round((now_us - newest[pair]) / 1e6, 3) if pair in newest else None
-        for pair in settings.partitions
+        for pair in settings.pair_choice.of(newest)
     }

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from crypto_platform.status import Status
-from infra.local.stack import Progress
-from streaming.audit.verdict import PairAudit
 from streaming.errors import PlatformError
+from streaming.records import SIMULATED_SUFFIX
 from streaming.settings import LOOPBACK, Settings
+
+if TYPE_CHECKING:  # these modules bring the whole stack with them, seconds of it
+    from crypto_platform.status import Status
+    from infra.local.stack import Progress
+    from streaming.audit.verdict import PairAudit
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -52,15 +56,18 @@ def show_download(done: int, total: int, name: str) -> None:
 def end_card(settings: Settings, home: Path, seconds: float | None) -> None:
     """What runs now and where to look: the card at the end of a start."""
     ports = settings.ports
+    names = [name.upper() for name in settings.exchanges]
     if settings.source == "sim":
-        source = f"SIMULATED exchange (labelled OKX_SIM), http://{LOOPBACK}:{ports.simulator}"
+        labels = ", ".join(name + SIMULATED_SUFFIX for name in names)
+        source = f"SIMULATED exchange (labelled {labels}), http://{LOOPBACK}:{ports.simulator}"
     else:
-        source = f"OKX, {settings.okx_ws_url}"
+        source = ", ".join(names)
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")
     table.add_column()
     table.add_row("Data source", source)
-    table.add_row("Pairs", ", ".join(settings.partitions))
+    choice = settings.pair_choice
+    table.add_row("Pairs", ", ".join([*choice.named, *(f"every {quote} pair" for quote in choice.quotes)]))
     table.add_row("Dagster", f"http://{LOOPBACK}:{ports.dagster}")
     table.add_row("Flink", settings.flink_url)
     table.add_row("Kafka", settings.bootstrap_servers)

@@ -1,4 +1,4 @@
-"""The one place that configures logging: JSON lines on standard output, UTC, secrets masked.
+"""The one place that configures logging: JSON lines, UTC, secrets masked.
 
 What belongs here: processors and set-up. What does not: file rotation (the supervisor does it) and what is
 worth logging (each part decides).
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -39,27 +39,44 @@ def _masked(value: Any, secrets: tuple[str, ...]) -> Any:
     return value
 
 
-def configure(settings: Settings, service: str, *, verbose: bool = False) -> None:
-    """Send structlog's and the standard library's records through one JSON formatter to stdout.
+def quiet() -> None:
+    """Show nothing below an error: for a command whose output is its answer."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def configure(
+    settings: Settings, service: str, *, verbose: bool = False, stream: TextIO | None = None
+) -> None:
+    """Send structlog's and the standard library's records through one JSON formatter.
 
     Args:
         settings: gives the level and the secrets to mask.
         service: bound to every line as `service`.
         verbose: log debug lines whatever the setting says.
+        stream: where to; None is standard output.
     """
     secrets = _secret_values(settings)
 
     def mask(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         return {key: _masked(value, secrets) for key, value in event.items()}
 
+    def name_service(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        # A context variable would not reach the lines of other threads.
+        event["service"] = service
+        return event
+
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        name_service,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
     ]
     level = logging.DEBUG if verbose else getattr(logging, settings.log_level.upper())
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
@@ -86,4 +103,3 @@ def configure(settings: Settings, service: str, *, verbose: bool = False) -> Non
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(service=service)

@@ -18,12 +18,25 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
+from streaming import pairs as pair_rules
 from streaming import topics
 from streaming.errors import SettingsError
+from streaming.pairs import PairChoice
 
 LOOPBACK = "127.0.0.1"
+EXCHANGES = ("okx", "binance", "coinbase", "kraken", "bybit")
+"""Every exchange that can be a source, by its setting's word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +88,9 @@ class Ports:
         return 8765 + self.offset
 
     @property
-    def metrics_producer(self) -> int:
-        return 9100 + self.offset
+    def metrics_producers(self) -> tuple[int, ...]:
+        """One for each exchange that is read at once."""
+        return tuple(port + self.offset for port in (9100, 9103, 9104, 9105, 9106))
 
     @property
     def metrics_loader(self) -> int:
@@ -114,15 +128,27 @@ class Settings(BaseModel):
     min_free_gib: Annotated[float, Field(ge=0)] = _env(
         "CRYPTO_MIN_FREE_GIB", 2.0, description="Free disk space below which the local stack does not start"
     )
-    source: Literal["auto", "okx", "binance", "coinbase", "kraken", "bybit", "sim"] = _env(
+    source: str = _env(
         "CRYPTO_SOURCE",
         "auto",
-        description="Where data comes from: an exchange, the simulated one, or OKX if it answers (auto)",
+        description="Where data comes from: exchanges (okx,binance,coinbase,kraken,bybit), the simulated "
+        "exchange (sim), or OKX if it answers and else the simulated one (auto)",
+    )
+    sim_exchanges: str = _env(
+        "CRYPTO_SIM_EXCHANGES",
+        "okx",
+        description="Which exchanges the simulated one stands for, separated by commas",
     )
     pairs: str = _env(
         "CRYPTO_PAIRS",
         ",".join(topics.SEED_PARTITIONS),
-        description="Pairs, separated by commas. One outside the first five names its partition: DOGE-USDT:5",
+        description="Pairs, separated by commas; all-usdt is every pair of that currency. A new pair may "
+        "name its partition (DOGE-USDT:5), else it gets one for good",
+    )
+    instruments_refresh_s: Annotated[float, Field(ge=1, le=86_400)] = _env(
+        "CRYPTO_INSTRUMENTS_REFRESH_S",
+        3600.0,
+        description="Seconds after which an exchange's list of pairs is read again",
     )
     okx_ws_url: str = _env(
         "CRYPTO_OKX_WS_URL",
@@ -183,6 +209,9 @@ class Settings(BaseModel):
     )
     sim_tickers_per_second: Annotated[float, Field(ge=0, le=50)] = _env(
         "CRYPTO_SIM_TICKERS_PER_SECOND", 10.0, description="Most ticker pushes a second and pair (OKX: 10)"
+    )
+    sim_pairs: Annotated[int, Field(ge=5, le=1000)] = _env(
+        "CRYPTO_SIM_PAIRS", 50, description="How many pairs the simulated exchange lists, for all-usdt"
     )
     sim_recording: Path | None = _env(
         "CRYPTO_SIM_RECORDING", None, description="Folder with the Parquet files to replay"
@@ -262,17 +291,47 @@ class Settings(BaseModel):
     @field_validator("pairs")
     @classmethod
     def _pairs_are_well_formed(cls, value: str) -> str:
-        topics.assign_partitions(parse_pairs(value))
+        pair_rules.parse(value)
         return value
+
+    @field_validator("source", "sim_exchanges")
+    @classmethod
+    def _exchanges_are_known(cls, value: str, info: ValidationInfo) -> str:
+        names = [name.strip().lower() for name in value.split(",")]
+        if info.field_name == "source" and names in (["auto"], ["sim"]):
+            return names[0]
+        for name in names:
+            if name not in EXCHANGES or names.count(name) > 1:
+                raise ValueError(
+                    f"{name!r} is not an exchange, or stands twice; there are {', '.join(EXCHANGES)}"
+                )
+        return ",".join(names)
 
     @property
     def ports(self) -> Ports:
         return Ports(self.port_offset)
 
     @property
+    def exchanges(self) -> tuple[str, ...]:
+        """The exchanges that are read, by their setting's words; with `auto`, OKX."""
+        if self.source == "auto":
+            return ("okx",)
+        return tuple((self.sim_exchanges if self.source == "sim" else self.source).split(","))
+
+    @property
+    def pair_choice(self) -> PairChoice:
+        """Which pairs to read."""
+        return pair_rules.parse(self.pairs)
+
+    @property
     def partitions(self) -> dict[str, int]:
-        """The partition of each configured pair, in the order they were named."""
-        return topics.assign_partitions(parse_pairs(self.pairs))
+        """The partition of each pair that is named, in that order, as far as the configuration tells: a new
+        pair without a partition is left out (`streaming.pair_registry` knows)."""
+        choice = self.pair_choice
+        settled = [
+            p for p, wanted in choice.named.items() if p in topics.SEED_PARTITIONS or wanted is not None
+        ]
+        return pair_rules.place(settled, choice, {})
 
     @property
     def uses_local_kafka(self) -> bool:
@@ -322,27 +381,6 @@ class Settings(BaseModel):
         """Every setting by its environment name, secrets masked."""
         names = environment_names()
         return {names[field]: str(value) for field, value in self if value is not None}
-
-
-def parse_pairs(text: str) -> list[tuple[str, int | None]]:
-    """Split `BTC-USDT,DOGE-USDT:5` into pairs and the partitions they name.
-
-    Raises:
-        SettingsError: an entry is not BASE-QUOTE or BASE-QUOTE:partition.
-    """
-    result: list[tuple[str, int | None]] = []
-    for entry in filter(None, (part.strip() for part in text.split(","))):
-        pair, _, partition = entry.partition(":")
-        base, dash, quote = pair.partition("-")
-        well_formed = dash and base.isalnum() and quote.isalnum() and pair == pair.upper() and pair.isascii()
-        if not well_formed or (partition and not partition.isdecimal()):
-            raise SettingsError(
-                f"CRYPTO_PAIRS has {entry!r}, which is not a pair.", "Write BASE-QUOTE, for example BTC-USDT."
-            )
-        result.append((pair, int(partition) if partition else None))
-    if not result:
-        raise SettingsError("CRYPTO_PAIRS is empty.", "Name at least one pair, for example BTC-USDT.")
-    return result
 
 
 def environment_names() -> dict[str, str]:

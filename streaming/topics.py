@@ -1,15 +1,13 @@
-"""Kafka topics: their names, partitions and settings, and which pair goes to which partition.
+"""Kafka topics: their names, partitions and settings.
 
-What belongs here: names and placement, as pure data and functions. What does not: talking to Kafka
-(creation is in `streaming.kafka`), the shape of a message (`streaming.records`).
+What belongs here: names and settings, as pure data. What does not: talking to Kafka (creation is in
+`streaming.kafka`), the shape of a message (`streaming.records`), which pair goes where (`streaming.pairs`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
-
-from streaming.errors import SettingsError
 
 TICKERS: Final = "CryptoCurrency_analysis"
 TRADES: Final = "CryptoCurrency_trades"
@@ -25,6 +23,8 @@ LATE_TRADES: Final = "CryptoCurrency_late_trades"
 ANOMALIES: Final = "CryptoCurrency_anomalies"
 GAPS: Final = "CryptoCurrency_gaps"
 DEAD_LETTERS: Final = "CryptoCurrency_dead_letters"
+PAIRS: Final = "CryptoCurrency_pairs"
+"""Which partition each pair has (`streaming.pair_registry`); one partition, kept for ever."""
 
 ALL_TOPICS: Final = (
     TICKERS,
@@ -42,6 +42,7 @@ ALL_TOPICS: Final = (
     GAPS,
     DEAD_LETTERS,
 )
+"""The topics of records, partitioned by pair."""
 
 SEED_PARTITIONS: Final[dict[str, int]] = {
     "BTC-USDT": 0,
@@ -69,8 +70,8 @@ class TopicSpec:
 
 
 def topic_specs(partitions: int, replication_factor: int = REPLICATION_FACTOR) -> list[TopicSpec]:
-    """Every topic of the platform with `partitions` partitions, 168 h retention (forming bars 1 h) and
-    snappy."""
+    """Every topic: those of records with `partitions` partitions, 168 h retention (forming bars 1 h) and
+    snappy; the pairs'."""
     config = {
         "retention.ms": str(RETENTION_HOURS * 3_600_000),
         "compression.type": "snappy",
@@ -83,49 +84,11 @@ def topic_specs(partitions: int, replication_factor: int = REPLICATION_FACTOR) -
         "segment.ms": str(FORMING_RETENTION_HOURS * 3_600_000 // 2),
     }
     return [
-        TopicSpec(name, partitions, replication_factor, config | (forming if name == BARS_FORMING else {}))
-        for name in ALL_TOPICS
+        *(
+            TopicSpec(
+                name, partitions, replication_factor, config | (forming if name == BARS_FORMING else {})
+            )
+            for name in ALL_TOPICS
+        ),
+        TopicSpec(PAIRS, 1, replication_factor, config | {"retention.ms": "-1"}),
     ]
-
-
-def assign_partitions(pairs: list[tuple[str, int | None]]) -> dict[str, int]:
-    """Map each configured pair to its partition.
-
-    The seed pairs have theirs; any other pair must name its own (`DOGE-USDT:5`), so that no later edit
-    of the list can move it.
-
-    Raises:
-        SettingsError: a pair stands twice, lacks a partition, contradicts the seed, or shares one.
-    """
-    taken = {partition: pair for pair, partition in SEED_PARTITIONS.items()}
-    assigned: dict[str, int] = {}
-    for pair, wanted in pairs:
-        if pair in assigned:
-            raise SettingsError(f"CRYPTO_PAIRS names {pair} twice.", "Name each pair once.")
-        seed = SEED_PARTITIONS.get(pair)
-        if seed is not None:
-            if wanted is not None and wanted != seed:
-                raise SettingsError(
-                    f"CRYPTO_PAIRS places {pair} on partition {wanted}, but it is on {seed} for good.",
-                    f"Write {pair} or {pair}:{seed}.",
-                )
-            assigned[pair] = seed
-            continue
-        if wanted is None:
-            raise SettingsError(
-                f"CRYPTO_PAIRS names {pair}, which has no partition yet.",
-                f"Give it one that is free, and never change it: {pair}:{max(taken) + 1}.",
-            )
-        if wanted in taken:
-            raise SettingsError(
-                f"CRYPTO_PAIRS places {pair} on partition {wanted}, which belongs to {taken[wanted]}.",
-                f"Use a free one: {pair}:{max(taken) + 1}.",
-            )
-        taken[wanted] = pair
-        assigned[pair] = wanted
-    return assigned
-
-
-def partition_count(assigned: dict[str, int]) -> int:
-    """Partitions every topic needs: one for each placed pair, and never fewer than the seed's five."""
-    return max([*SEED_PARTITIONS.values(), *assigned.values()]) + 1

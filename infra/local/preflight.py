@@ -15,6 +15,7 @@ from infra.local.ports import PortUse, require_free
 from infra.local.services import Service, Step
 from streaming.errors import PlatformError, SettingsError
 from streaming.settings import Settings
+from streaming.simulator.app import traded_pairs
 from streaming.simulator.instruments import instruments_of
 from streaming.simulator.recording import read_recordings
 
@@ -64,9 +65,9 @@ def check(settings: Settings, steps: Iterable[Step]) -> None:
     require_writable(settings.home)
     require_disk_space(settings)
     if settings.source == "sim":
-        instruments_of(tuple(settings.partitions))
+        instruments_of(traded_pairs(settings))
         if settings.sim_mode == "replay" and settings.sim_recording is not None:
-            read_recordings(settings.sim_recording, tuple(settings.partitions))
+            read_recordings(settings.sim_recording, traded_pairs(settings))
     uses: list[PortUse] = [use for step in steps if isinstance(step, Service) for use in step.ports]
     if settings.uses_local_flink and settings.flink_prometheus:
         names = ("Flink JobManager metrics", "Flink TaskManager 1 metrics", "Flink TaskManager 2 metrics")

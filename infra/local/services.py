@@ -145,7 +145,7 @@ def catalogue(settings: Settings) -> list[Step]:
     """Every service and task of the stack for these settings, in no particular order.
 
     Parts that the settings place elsewhere (a Kafka cluster, a Flink cluster, a Snowflake account, the real
-    exchange) are left out. `settings.source` is `okx` or `sim` here; `auto` has been decided before.
+    exchange) are left out. `settings.source` is never `auto` here: that has been decided before.
     """
     ports = settings.ports
     steps: list[Step] = []
@@ -183,12 +183,7 @@ def catalogue(settings: Settings) -> list[Step]:
         exchange = ("simulator",)
     steps += [
         # last: while nothing flows, the others start with the processors to themselves
-        _worker(
-            "producer",
-            "streaming.producer",
-            ports.metrics_producer,
-            ("topics", "flink-jobs", "loader", "dagster-code", *exchange),
-        ),
+        *_producers(settings, after=("topics", "flink-jobs", "loader", "dagster-code", *exchange)),
         _worker(
             "flink-jobs", "streaming.flink", ports.metrics_flink_jobs, ("topics", *cluster), stop_seconds=45
         ),
@@ -198,10 +193,34 @@ def catalogue(settings: Settings) -> list[Step]:
     return steps
 
 
-def _worker(name: str, module: str, port: int, after: tuple[str, ...], stop_seconds: int = 30) -> Service:
+def _producers(settings: Settings, after: tuple[str, ...]) -> list[Service]:
+    """A process for each exchange, so that the trouble of one delays no other: `producer` if there is one,
+    else `producer-okx` and so on."""
+    alone = len(settings.exchanges) == 1
+    return [
+        _worker(
+            "producer" if alone else f"producer-{name}",
+            "streaming.producer",
+            port,
+            after,
+            arguments=("--exchange", name),
+        )
+        for name, port in zip(settings.exchanges, settings.ports.metrics_producers, strict=False)
+    ]
+
+
+def _worker(
+    name: str,
+    module: str,
+    port: int,
+    after: tuple[str, ...],
+    *,
+    stop_seconds: int = 30,
+    arguments: tuple[str, ...] = (),
+) -> Service:
     return Service(
         name=name,
-        command=_module(module),
+        command=(*_module(module), *arguments),
         environment={"CRYPTO_METRICS_PORT": str(port)},
         ready=_http_ready(f"http://{LOOPBACK}:{port}/ready"),
         after=after,

@@ -57,7 +57,7 @@ Report = Callable[[Progress], None]
 
 
 class Stack:
-    """The stack in `settings.home`. `settings.source` must be decided (`okx` or `sim`)."""
+    """The stack in `settings.home`. `settings.source` must be decided (anything but `auto`)."""
 
     def __init__(self, settings: Settings, steps: Sequence[Step] | None = None) -> None:
         """`steps` replaces the catalogue: a part of it, or a test's own services."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from streaming.audit import ids
 from streaming.audit.ids import Range
+from streaming.exchanges.registry import ids_are_contiguous
 
 PairKey = tuple[str, str]
 """Exchange and pair."""
@@ -60,13 +61,15 @@ def judge(
     warehouse: TapeSummary,
     exchange: TapeSummary | None,
     mismatched_windows: tuple[str, ...] = (),
+    contiguous: bool = True,
 ) -> PairAudit:
     """Compare the hops of one pair.
 
     Every id from the first that Kafka or the warehouse has to the last that the exchange or Kafka has is
     expected: ids of a tape are consecutive, so an id that no hop has is a trade that was lost before Kafka.
     What the exchange traded before our first id is not ours, and what the warehouse holds beyond the last
-    expected id arrived after the others were read.
+    expected id arrived after the others were read. Where ids have holes (`contiguous` false) only the ids
+    that Kafka or the exchange has are expected.
     """
     first = min([r[0] for r in (*kafka.ranges, *warehouse.ranges)], default=None)
     at_exchange = list(exchange.ranges) if exchange else []
@@ -76,6 +79,8 @@ def judge(
     if last is None:
         last = max([r[1] for r in warehouse.ranges], default=first - 1)
     expected = [(first, last)] if first <= last else []
+    if not contiguous:
+        expected = ids.merge([*kafka.ranges, *at_exchange])
     absent = ids.subtract(expected, warehouse.ranges)
     newest = max([r[1] for r in warehouse.ranges], default=first - 1)
     pending = [r for r in absent if r[0] > newest]
@@ -111,6 +116,7 @@ def judge_all(
             warehouse=warehouse.get(key, nothing),
             exchange=exchange.get(key),
             mismatched_windows=mismatched.get(key, ()),
+            contiguous=ids_are_contiguous(key[0]),
         )
         for key in keys
     ]

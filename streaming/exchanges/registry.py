@@ -14,6 +14,7 @@ from streaming.exchanges.coinbase.venue import COINBASE
 from streaming.exchanges.kraken.venue import KRAKEN
 from streaming.exchanges.okx.venue import OKX
 from streaming.exchanges.venue import Venue
+from streaming.records import SIMULATED_SUFFIX
 
 VENUES: Final[dict[str, Venue]] = {known.name: known for known in (OKX, BINANCE, BYBIT, COINBASE, KRAKEN)}
 
@@ -28,3 +29,12 @@ def venue(name: str) -> Venue:
     if found is None:
         raise SettingsError(f"There is no exchange {name!r}.", f"Known are: {', '.join(sorted(VENUES))}.")
     return found
+
+
+def ids_are_contiguous(exchange: str) -> bool:
+    """Whether the trade ids of `exchange`, by its name in records, grow by exactly one.
+
+    Raises:
+        SettingsError: there is no such venue.
+    """
+    return venue(exchange.removesuffix(SIMULATED_SUFFIX)).id_contiguous

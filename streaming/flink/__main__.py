@@ -27,6 +27,9 @@ from streaming.flink.watcher import Watcher
 from streaming.settings import Settings
 
 KAFKA_RETRY_S = 2.0
+PARTITIONS_EVERY_S = 30.0
+"""How soon the jobs follow when the topics grow: before Flink's own clients would notice (5 minutes), whose
+sinks would then choose other partitions for the same key."""
 
 
 def wait_for_topics(settings: Settings, stop: threading.Event) -> int | None:
@@ -41,6 +44,29 @@ def wait_for_topics(settings: Settings, stop: threading.Event) -> int | None:
             waiting = True
         stop.wait(KAFKA_RETRY_S)
     return None
+
+
+def follow_partitions(
+    settings: Settings,
+    watcher: Watcher,
+    known: int,
+    stop: threading.Event,
+    *,
+    every_s: float = PARTITIONS_EVERY_S,
+) -> None:
+    """Whenever the topics have grown, want jobs that are made for the new number of partitions; the watcher
+    replaces the old ones from a savepoint."""
+    log = structlog.get_logger()
+    while not stop.wait(every_s):
+        try:
+            found = submit.topic_partitions(settings)
+        except ServiceUnavailableError as error:
+            log.warning("the topics' partitions cannot be read", reason=str(error))
+            continue
+        if found != known:
+            log.info("the topics have grown", before=known, now=found)
+            watcher.wanted = {job: jobs.fingerprint(job, settings, found) for job in watcher.wanted}
+            known = found
 
 
 def serve(settings: Settings, stop: threading.Event, *, leave_jobs: bool) -> None:
@@ -65,6 +91,12 @@ def serve(settings: Settings, stop: threading.Event, *, leave_jobs: bool) -> Non
         with FlinkRest(settings.flink_url) as flink:
             watcher = Watcher(settings, flink, wanted, start, metrics)
             current.append(watcher)
+            threading.Thread(
+                target=follow_partitions,
+                args=(settings, watcher, partitions, stop),
+                name="partitions",
+                daemon=True,
+            ).start()
             watcher.run(stop)
             if not leave_jobs:
                 watcher.stop_jobs()

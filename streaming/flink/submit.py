@@ -31,6 +31,7 @@ from streaming.flink import jobs, planner, recovery
 from streaming.flink.errors import SubmissionError
 from streaming.flink.jobs import Job
 from streaming.flink.rest import FlinkRest
+from streaming.pairs import partition_count
 from streaming.settings import Settings
 
 TIMEOUT_S: Final = 120.0
@@ -147,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.explain:
             planner.prepare(settings)
             for job in wanted:
-                plan = planner.explain(settings, job, topics.partition_count(settings.partitions))
+                plan = planner.explain(settings, job, partition_count(settings.partitions))
                 sys.stdout.write(plan + "\n")
             return 0
         for outcome in submit(settings, wanted):

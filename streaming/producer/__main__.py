@@ -22,21 +22,21 @@ from tenacity import (
 )
 
 from streaming import logs, settings, telemetry
-from streaming.errors import PlatformError, ServiceUnavailableError
+from streaming.errors import PlatformError, ServiceUnavailableError, SettingsError
 from streaming.producer import metrics, preflight
 from streaming.producer.engine import Engine
 from streaming.producer.preflight import ProbeResult
-from streaming.producer.source import Source
+from streaming.producer.source import Source, only_exchange
 
 log = structlog.get_logger(__name__)
 
 SIMULATOR_WAIT_S: Final = 30.0
 
 
-def _choose(config: settings.Settings, stop: threading.Event) -> tuple[Source, ProbeResult]:
+def _choose(config: settings.Settings, name: str, stop: threading.Event) -> tuple[Source, ProbeResult]:
     """The source; the simulated exchange of the same stack may still be starting, so it gets some time."""
     if config.source != "sim":
-        return preflight.choose(config)
+        return preflight.choose(config, name)
     retrying = Retrying(
         retry=retry_if_exception_type(ServiceUnavailableError),
         stop=stop_after_delay(SIMULATOR_WAIT_S),
@@ -44,12 +44,12 @@ def _choose(config: settings.Settings, stop: threading.Event) -> tuple[Source, P
         sleep=sleep_using_event(stop),
         reraise=True,
     )
-    return retrying(preflight.choose, config)
+    return retrying(preflight.choose, config, name)
 
 
-def run(config: settings.Settings, stop: threading.Event) -> None:
-    """Produce until `stop` is set. Raises PlatformError."""
-    source, result = _choose(config, stop)
+def run(config: settings.Settings, name: str, stop: threading.Event) -> None:
+    """Produce the exchange `name` until `stop` is set. Raises PlatformError."""
+    source, result = _choose(config, name, stop)
     if stop.is_set():
         return
     log.info(
@@ -57,10 +57,11 @@ def run(config: settings.Settings, stop: threading.Event) -> None:
         exchange=result.exchange,
         url=result.ws_url,
         clock_offset_ms=round(result.clock_offset_ms, 1),
-        pairs=list(result.pairs),
+        pairs=len(result.pairs),
     )
-    engine = Engine(config, source, stop)
-    port = config.ports.metrics_producer if config.metrics_port is None else config.metrics_port
+    engine = Engine(config, source, result.pairs, stop)
+    own_port = config.ports.metrics_producers[config.exchanges.index(name)]
+    port = own_port if config.metrics_port is None else config.metrics_port
     endpoint = telemetry.serve(port, metrics.registry(engine), engine.ready) if port else None
     try:
         engine.run()
@@ -69,20 +70,34 @@ def run(config: settings.Settings, stop: threading.Event) -> None:
             endpoint.close()
 
 
+def _exchange(config: settings.Settings, given: str | None) -> str:
+    if given is None:
+        return only_exchange(config)
+    name = given.lower()
+    if name not in config.exchanges:
+        raise SettingsError(
+            f"--exchange is {given}, which CRYPTO_SOURCE does not name.",
+            f"It names {', '.join(config.exchanges)}.",
+        )
+    return name
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Parse arguments, run, and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m streaming.producer", description="Read the exchange's trades and tickers into Kafka."
     )
     parser.add_argument("--verbose", action="store_true", help="log debug lines")
-    verbose: bool = parser.parse_args(arguments).verbose
+    parser.add_argument("--exchange", help="which one, when CRYPTO_SOURCE names several")
+    given = parser.parse_args(arguments)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
         config = settings.load()
-        logs.configure(config, "producer", verbose=verbose)
-        run(config, stop)
+        name = _exchange(config, given.exchange)
+        logs.configure(config, "producer", verbose=given.verbose)
+        run(config, name, stop)
     except PlatformError as error:
         print(f"producer: {error}", file=sys.stderr)  # noqa: T201 - the one line a person reads
         return error.exit_code

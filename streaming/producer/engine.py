@@ -1,4 +1,4 @@
-"""The running producer: builds the parts, starts and stops them in order, replaces connections.
+"""The running producer: builds the parts, starts and stops them in order, replaces and adds connections.
 
 What belongs here: wiring and life cycle. What does not: any part's own work.
 """
@@ -8,24 +8,29 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import structlog
 
-from streaming import kafka
+from streaming import kafka, pair_registry
 from streaming.errors import PlatformError
 from streaming.exchanges.session import State
 from streaming.exchanges.venue import ConnectionPlan
+from streaming.pairs import partition_count
 from streaming.producer import resume
 from streaming.producer.backoff import RateLimiter
 from streaming.producer.connection import Connection
 from streaming.producer.filler import Filler
 from streaming.producer.ledger import GapLedger
+from streaming.producer.listing import Changes, ListingWatch
 from streaming.producer.rest_client import RestClient
+from streaming.producer.resume import Position
 from streaming.producer.sequencer import TradeSequencer
 from streaming.producer.sink import KafkaSink
 from streaming.producer.source import Source
 from streaming.producer.tape import Tape, Writer
+from streaming.producer.tapes import Tapes
 from streaming.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -35,40 +40,38 @@ FLUSH_S: Final = 15.0
 
 
 class Engine:
-    """Reads `source` into Kafka until `stop` is set.
+    """Reads `pairs` of `source` into Kafka until `stop` is set.
 
-    Building it creates the topics and reads the position of every pair from Kafka.
+    Building it creates the topics, places new pairs, and reads the position of every pair from Kafka.
 
     Raises:
         ServiceUnavailableError: Kafka does not answer.
-        SettingsError: the Kafka cluster is too small.
+        SettingsError: the Kafka cluster is too small, or a pair cannot be placed as configured.
     """
 
-    def __init__(self, settings: Settings, source: Source, stop: threading.Event) -> None:
+    def __init__(
+        self, settings: Settings, source: Source, pairs: Sequence[str], stop: threading.Event
+    ) -> None:
+        self._settings = settings
         self._source = source
         self._stop = stop
         self._failure: PlatformError | None = None
         self._lock = threading.Lock()
         self.exchange = source.exchange
-        partitions = settings.partitions
-        created = kafka.create_topics(settings)
-        if created:
-            log.info("topics created or grown", topics=created)
-        positions = resume.read(settings, source.exchange, partitions)
-        writer = Writer(source.exchange, source.simulated, settings.producer_id, time.time_ns() // 1_000_000)
+        self._partitions: dict[str, int] = {}
+        self._resting: set[str] = set()
+        self._additions = 0
+        self._writer = Writer(
+            source.exchange, source.simulated, settings.producer_id, time.time_ns() // 1_000_000
+        )
+        self._create_topics(0)
+        self._place(pairs)
+        positions = resume.read(settings, source.exchange, self._partitions)
         self.sink = KafkaSink(settings, stop)
-        gaps = [gap for position in positions.values() for gap in position.gaps]
-        self.ledger = GapLedger(self.sink, source.exchange, source.simulated, partitions, gaps)
-        self.tapes: dict[str, Tape] = {}
-        for pair, partition in partitions.items():
-            position = positions[pair]
-            log.info("resuming", pair=pair, last_id=position.last_id, open_gaps=len(position.gaps))
-            sequencer = TradeSequencer(
-                position.last_id, position.missing.ranges(), contiguous=source.venue.id_contiguous
-            )
-            self.tapes[pair] = Tape(
-                writer, pair, partition, sequencer, self.sink, self.ledger, position.last_time_us
-            )
+        self.sink.await_partitions(partition_count(self._partitions))
+        self.ledger = GapLedger(self.sink, source.exchange, source.simulated, self._partitions)
+        self.tapes = Tapes()
+        self._open_tapes(positions)
         self._client = RestClient(source.rest_url, stop)
         self._limiter = RateLimiter(source.venue.connect_limit)
         self._filler = Filler(
@@ -80,9 +83,49 @@ class Engine:
             on_stalled=self._reconnect_pair,
             on_fatal=self._fail,
         )
-        plans = source.venue.connections(list(partitions))
+        self.listing = ListingWatch(
+            source.venue,
+            self._client,
+            settings.pair_choice,
+            settings.instruments_refresh_s,
+            stop,
+            reading=lambda: [pair for pair in self.tapes if pair not in self._resting],
+            on_change=self._change_pairs,
+            on_fatal=self._fail,
+        )
+        plans = source.venue.connections(list(pairs))
         self._active: list[Connection] = [self._connection(plan) for plan in plans]
         self._retired: list[Connection] = []
+
+    def _create_topics(self, partitions: int) -> None:
+        created = kafka.create_topics(self._settings, partitions)
+        if created:
+            log.info("topics created or grown", topics=created)
+
+    def _place(self, pairs: Sequence[str]) -> None:
+        """Learn the partitions of pairs; the topics grow when one lies beyond their end."""
+        placed = pair_registry.placements(self._settings, pairs)
+        self._create_topics(partition_count(placed))
+        self._partitions |= placed
+
+    def _open_tapes(self, positions: Mapping[str, Position]) -> None:
+        opened: dict[str, Tape] = {}
+        for pair, position in positions.items():
+            log.info("resuming", pair=pair, last_id=position.last_id, open_gaps=len(position.gaps))
+            self.ledger.adopt(position.gaps)
+            sequencer = TradeSequencer(
+                position.last_id, position.missing.ranges(), contiguous=self._source.venue.id_contiguous
+            )
+            opened[pair] = Tape(
+                self._writer,
+                pair,
+                self._partitions[pair],
+                sequencer,
+                self.sink,
+                self.ledger,
+                position.last_time_us,
+            )
+        self.tapes.add(opened)
 
     @property
     def connections(self) -> Sequence[Connection]:
@@ -93,6 +136,7 @@ class Engine:
     def run(self) -> None:
         """Start all parts, wait for the stop, drain. Raises what ended the process, if it was an error."""
         self._filler.start()
+        self.listing.start()
         for connection in self._active:
             connection.start()
         self._stop.wait()
@@ -123,6 +167,7 @@ class Engine:
             },
             "gaps_open": len(self.ledger.open_gaps()),
             "queue_depth": self.sink.depth,
+            "pairs_resting": sorted(self._resting),
         }
         ok = not self._stop.is_set() and all(state == State.READY.value for state in states.values())
         return ok, details
@@ -142,15 +187,53 @@ class Engine:
             is_overlap=is_overlap,
         )
 
-    def _replace(self, old: Connection) -> None:
+    def _replace(self, old: Connection, plan: ConnectionPlan | None = None) -> None:
         """Open a second connection beside one whose end is announced; the sequencer drops what both bring."""
         with self._lock:
-            if old is not [c for c in self._active if c.plan.name == old.plan.name][-1]:
+            if old not in self._active or old is not self._newest(old.plan.name):
                 return
-            new = self._connection(old.plan, is_overlap=True)
+            new = self._connection(plan or old.plan, is_overlap=True)
             old.supersede()
             self._active.append(new)
         new.start()
+
+    def _newest(self, name: str) -> Connection:
+        return [c for c in self._active if c.plan.name == name][-1]
+
+    def _change_pairs(self, changes: Changes) -> None:
+        """Begin to read pairs that have begun to trade, and stop reading those that no longer do."""
+        new = [pair for pair in changes.begun if pair not in self.tapes]
+        if new:
+            self._place(new)
+            self.sink.await_partitions(partition_count(self._partitions))
+            wanted = {pair: self._partitions[pair] for pair in new}
+            self._open_tapes(resume.read(self._settings, self.exchange, wanted))
+        for pair in changes.begun:
+            self.tapes[pair].interrupted("not trading")
+        self._resting = (self._resting | set(changes.ended)) - set(changes.begun)
+        if changes.begun:
+            self._additions += 1
+            for plan in self._source.venue.connections(list(changes.begun)):
+                self._add(replace(plan, name=f"{plan.name}+{self._additions}"))
+        for name in dict.fromkeys(c.plan.name for c in self._active):
+            self._forget(self._newest(name), changes.ended)
+
+    def _add(self, plan: ConnectionPlan) -> None:
+        connection = self._connection(plan)
+        with self._lock:
+            self._active.append(connection)
+        connection.start()
+
+    def _forget(self, connection: Connection, ended: Sequence[str]) -> None:
+        """Go on without the pairs that have ended: a request that names one would be refused."""
+        left = tuple(pair for pair in connection.plan.pairs if pair not in ended)
+        if left and left != connection.plan.pairs:
+            self._replace(connection, replace(connection.plan, pairs=left))
+        elif not left:
+            with self._lock:
+                self._active.remove(connection)
+                self._retired.append(connection)
+            connection.stop()
 
     def _retire_older(self, ready: Connection) -> None:
         with self._lock:
@@ -185,8 +268,9 @@ class Engine:
         for connection in self.connections:
             if not connection.join(JOIN_S):
                 log.warning("thread did not end in time", connection=connection.plan.name)
-        if not self._filler.join(JOIN_S):
-            log.warning("thread did not end in time", thread="filler")
+        for name, thread in (("filler", self._filler), ("listing", self.listing)):
+            if not thread.join(JOIN_S):
+                log.warning("thread did not end in time", thread=name)
         self._client.close()
         left = self.sink.close(FLUSH_S)
         if left:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -37,7 +37,7 @@ class GapLedger:
         sink: KafkaSink,
         exchange: str,
         simulated: bool,
-        partitions: dict[str, int],
+        partitions: Mapping[str, int],
         gaps: Iterable[Gap] = (),
     ) -> None:
         self._sink = sink
@@ -45,9 +45,15 @@ class GapLedger:
         self._simulated = simulated
         self._partitions = partitions
         self._lock = threading.Lock()
-        self._open: dict[tuple[str, int], Gap] = {(gap.pair, gap.from_id): gap for gap in gaps}
+        self._open: dict[tuple[str, int], Gap] = {}
         self.counts: Counter[tuple[str, str]] = Counter()
         """How many gaps of a pair went into a status since the process began."""
+        self.adopt(gaps)
+
+    def adopt(self, gaps: Iterable[Gap]) -> None:
+        """Take over gaps that Kafka already has as open."""
+        with self._lock:
+            self._open |= {(gap.pair, gap.from_id): gap for gap in gaps}
 
     def open_gaps(self) -> list[Gap]:
         """All gaps that are neither filled nor given up."""

@@ -15,12 +15,11 @@ from typing import Final
 
 import msgspec
 import structlog
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from streaming import kafka, topics
 from streaming.producer.sequencer import IdRange, IdSet
-from streaming.producer.sink import unavailable
 from streaming.records import Gap, Trade, key_of
 from streaming.settings import Settings
 
@@ -30,9 +29,6 @@ FIRST_STEP: Final = 2_000
 STEP_GROWTH: Final = 8
 CLOCK_MARGIN_MS: Final = 60_000
 RETRY_S: Final = 30.0
-_BATCH: Final = 5_000
-_POLL_S: Final = 5.0
-_EMPTY_POLLS_MAX: Final = 3
 
 _trade_decoder = msgspec.json.Decoder(Trade)
 _gap_decoder = msgspec.json.Decoder(Gap)
@@ -64,7 +60,7 @@ def read(settings: Settings, exchange: str, partitions: dict[str, int]) -> dict[
     try:
         return retrying(_read, settings, exchange, partitions)
     except KafkaException as error:
-        raise unavailable("where the tape ends", error) from error
+        raise kafka.unavailable("where the tape ends", error) from error
 
 
 def _read(settings: Settings, exchange: str, partitions: dict[str, int]) -> dict[str, Position]:
@@ -85,38 +81,12 @@ def _read(settings: Settings, exchange: str, partitions: dict[str, int]) -> dict
         consumer.close()
 
 
-def _messages(consumer: Consumer, topic: str, partition: int, begin: int, end: int) -> Iterator[Message]:
-    """The messages of one partition with offsets in [begin, end)."""
-    if begin >= end:
-        return
-    consumer.assign([TopicPartition(topic, partition, begin)])
-    empty_polls = 0
-    position = begin
-    while position < end:
-        # `consume` waits for as many as it is asked for, so never ask for more than there are.
-        batch = consumer.consume(min(_BATCH, end - position), timeout=_POLL_S)
-        if not batch:
-            # A control record at the very end has an offset but no message.
-            position = max(position, consumer.position([TopicPartition(topic, partition)])[0].offset)
-            empty_polls += 1
-            if empty_polls > _EMPTY_POLLS_MAX:
-                raise unavailable(f"{topic} [{partition}]", TimeoutError("no messages"))
-            continue
-        empty_polls = 0
-        for message in batch:
-            if message.error() is not None:
-                raise KafkaException(message.error())
-            position = message.offset() + 1
-            if message.offset() < end:
-                yield message
-
-
 def _open_gaps(consumer: Consumer, exchange: str, partitions: dict[str, int]) -> list[Gap]:
     latest: dict[tuple[str, int], Gap] = {}
     for pair, partition in partitions.items():
         key = key_of(exchange, pair)
         begin, end = kafka.watermarks(consumer, topics.GAPS, [partition])[partition]
-        for message in _messages(consumer, topics.GAPS, partition, begin, end):
+        for message in kafka.messages(consumer, topics.GAPS, partition, begin, end):
             if message.key() == key:
                 gap = _gap_decoder.decode(message.value())
                 latest[(gap.pair, gap.from_id)] = gap
@@ -139,7 +109,7 @@ def _last_trade(consumer: Consumer, exchange: str, pair: str, partition: int) ->
     position = Position()
     for start, stop in steps_backwards(begin, end):
         live = False
-        for message in _messages(consumer, topics.TRADES, partition, start, stop):
+        for message in kafka.messages(consumer, topics.TRADES, partition, start, stop):
             if message.key() != key:
                 continue
             trade = _trade_decoder.decode(message.value())
@@ -159,7 +129,7 @@ def _still_missing(consumer: Consumer, exchange: str, pair: str, partition: int,
     since_ms = min(gap.detected_at_us for gap in gaps) // 1000 - CLOCK_MARGIN_MS
     _, end = kafka.watermarks(consumer, topics.TRADES, [partition])[partition]
     begin = _first_offset_since(consumer, partition, since_ms, end)
-    for message in _messages(consumer, topics.TRADES, partition, begin, end):
+    for message in kafka.messages(consumer, topics.TRADES, partition, begin, end):
         if message.key() == key:
             trade = _trade_decoder.decode(message.value())
             missing.remove(IdRange(trade.first_id, trade.trade_id))

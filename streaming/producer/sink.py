@@ -21,7 +21,7 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Message
 
 from streaming import kafka
-from streaming.errors import PlatformError, ServiceUnavailableError
+from streaming.errors import PlatformError
 from streaming.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -73,6 +73,10 @@ class KafkaSink:
     def depth(self) -> int:
         """Messages that Kafka has not acknowledged yet."""
         return len(self._producer)
+
+    def await_partitions(self, count: int) -> None:
+        """Return when the client knows `count` partitions. Raises ServiceUnavailableError."""
+        kafka.await_partitions(self._producer, count)
 
     def send(self, topic: str, partition: int, key: bytes, value: bytes, delivered: Delivered) -> None:
         """Hand a message to librdkafka, waiting while its queue is full.
@@ -175,10 +179,3 @@ class KafkaSink:
         if error.fatal():
             self._fail(f"Kafka's client cannot go on: {error.str()}.")
         log.warning("kafka", code=error.name(), error=error.str(), fatal=error.fatal())
-
-
-def unavailable(what: str, error: Exception) -> ServiceUnavailableError:
-    """The error for a Kafka that does not answer while `what` is read."""
-    return ServiceUnavailableError(
-        f"Kafka did not answer while reading {what} ({error}).", "Look at the brokers' logs."
-    )

@@ -24,7 +24,7 @@ from streaming.simulator.engine import Engine, WallClock
 from streaming.simulator.events import Fill, Source
 from streaming.simulator.generator import FIRST_ID, GeneratedSource
 from streaming.simulator.hub import IDLE_SECONDS, Hub, Venue
-from streaming.simulator.instruments import Instrument, instruments_of
+from streaming.simulator.instruments import Instrument, instruments_of, listed_pairs
 from streaming.simulator.journal import Journal
 from streaming.simulator.kraken.channels import KrakenVenue
 from streaming.simulator.market import HISTORY_LIMIT, Market
@@ -63,7 +63,7 @@ def build(
     Raises:
         SettingsError: the recording cannot be replayed, or `CRYPTO_HOME` cannot be written.
     """
-    instruments = instruments_of(tuple(settings.partitions))
+    instruments = instruments_of(traded_pairs(settings))
     journal: Journal | None = None
     if settings.sim_mode == "replay":
         market = _replay(settings, instruments)
@@ -94,6 +94,12 @@ def build(
         exception_handlers={HTTPException: _refuse},
     )
     return Exchange(market, hub, engine, app, journal)
+
+
+def traded_pairs(settings: Settings) -> tuple[str, ...]:
+    """What trades: the pairs that CRYPTO_PAIRS names, and for `all-usdt` as many as CRYPTO_SIM_PAIRS says."""
+    choice = settings.pair_choice
+    return choice.of(listed_pairs(settings.sim_pairs) if choice.quotes else ())
 
 
 def registry_of(exchange: Exchange) -> CollectorRegistry:
@@ -134,7 +140,7 @@ def _generate(settings: Settings, instruments: dict[str, Instrument], journal: J
 
 def _replay(settings: Settings, instruments: dict[str, Instrument]) -> Market:
     assert settings.sim_recording is not None
-    recordings = read_recordings(settings.sim_recording, tuple(settings.partitions))
+    recordings = read_recordings(settings.sim_recording, traded_pairs(settings))
     sources: dict[str, Source] = dict.fromkeys(instruments, SilentSource())
     for pair, recording in recordings.items():
         instruments[pair] = recording.instrument

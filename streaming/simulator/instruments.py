@@ -148,6 +148,13 @@ def instrument_of(pair: str) -> Instrument:
     return Instrument(pair, decimals, 6, price, 60.0 / price, 0.06)
 
 
+def listed_pairs(count: int) -> list[str]:
+    """The first `count` pairs that the simulated exchange lists: the five, the usual names, invented ones."""
+    usual = [f"{base}-USDT" for base in sorted(LISTED_BASES)]
+    invented = [f"SIM{number:03}-USDT" for number in range(1, 1000)]
+    return list(dict.fromkeys([*(i.pair for i in SEED_INSTRUMENTS), *usual, *invented]))[:count]
+
+
 def instruments_of(pairs: tuple[str, ...]) -> dict[str, Instrument]:
     """The five seed instruments and one for each further pair, by name."""
     names = dict.fromkeys([*(i.pair for i in SEED_INSTRUMENTS), *pairs])

@@ -6,7 +6,8 @@ the trades afterwards (`market`).
 A folder holds `<pair>-trades.parquet` and `<pair>-quotes.parquet`, the pair in lower case
 without a dash: `btcusdt-trades.parquet` with timestamp, trade_id, price, quantity, buyer_maker, and
 `btcusdt-quotes.parquet` with timestamp, bid, bid_size, ask, ask_size. Recorded floats are read as prices of 2
-decimals and sizes of 6. `buyer_maker` "True" says that the buyer was resting, so the taker sold.
+decimals and sizes of 6, decimals as what the trades file's columns declare. `buyer_maker` "True" says that
+the buyer was resting, so the taker sold.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ def read_recording(folder: Path, pair: str) -> Recording:
     """
     path = _file(folder, pair, "trades")
     rows = _rows(path, TRADE_COLUMNS)
+    price_decimals = _decimals(path, "price", PRICE_DECIMALS)
+    size_decimals = _decimals(path, "quantity", SIZE_DECIMALS)
     trades: list[RawFill] = []
     first_id = int(rows[0]["trade_id"])
     for position, row in enumerate(rows):
@@ -75,8 +78,8 @@ def read_recording(folder: Path, pair: str) -> Recording:
             raise _wrong(path, f"trade_id {row['trade_id']} in row {position} is not consecutive")
         if row["buyer_maker"] not in _SIDES:
             raise _wrong(path, f"buyer_maker is {row['buyer_maker']!r} in row {position}")
-        price = _units(path, row["price"], PRICE_DECIMALS, "price", position)
-        size = _units(path, row["quantity"], SIZE_DECIMALS, "quantity", position)
+        price = _units(path, row["price"], price_decimals, "price", position)
+        size = _units(path, row["quantity"], size_decimals, "quantity", position)
         time_ms = _ms(path, row["timestamp"], position)
         if trades and time_ms < trades[-1].time_ms:
             raise _wrong(path, f"timestamp goes back in row {position}")
@@ -85,14 +88,14 @@ def read_recording(folder: Path, pair: str) -> Recording:
     quotes = [
         Quote(
             _ms(quotes_path, row["timestamp"], position),
-            _units(quotes_path, row["bid"], PRICE_DECIMALS, "bid", position),
-            _units(quotes_path, row["bid_size"], SIZE_DECIMALS, "bid_size", position),
-            _units(quotes_path, row["ask"], PRICE_DECIMALS, "ask", position),
-            _units(quotes_path, row["ask_size"], SIZE_DECIMALS, "ask_size", position),
+            _units(quotes_path, row["bid"], price_decimals, "bid", position),
+            _units(quotes_path, row["bid_size"], size_decimals, "bid_size", position),
+            _units(quotes_path, row["ask"], price_decimals, "ask", position),
+            _units(quotes_path, row["ask_size"], size_decimals, "ask_size", position),
         )
         for position, row in enumerate(_rows(quotes_path, QUOTE_COLUMNS))
     ]
-    instrument = replace(instrument_of(pair), price_decimals=PRICE_DECIMALS, size_decimals=SIZE_DECIMALS)
+    instrument = replace(instrument_of(pair), price_decimals=price_decimals, size_decimals=size_decimals)
     return Recording(instrument, first_id, trades, sorted(quotes, key=lambda quote: quote.time_ms))
 
 
@@ -121,6 +124,12 @@ def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, Any]]:
         raise _wrong(path, "it has no rows")
     rows: list[dict[str, Any]] = table.select(columns).to_pylist()
     return rows
+
+
+def _decimals(path: Path, column: str, otherwise: int) -> int:
+    """The decimals that a column declares, if it is one of decimals."""
+    kind = pq.read_schema(path).field(column).type
+    return int(kind.scale) if pa.types.is_decimal(kind) else otherwise
 
 
 def _units(path: Path, value: Any, decimals: int, column: str, row: int) -> int:

@@ -36,11 +36,11 @@ class Bench:
     platform: Platform
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def start(self, module: str, **environment: str) -> subprocess.Popen[bytes]:
+    def start(self, module: str, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         """Run `python -m module`, logging into the platform's home."""
         with (self.platform.home / f"{module}.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", module],
+                [sys.executable, "-m", module, *arguments],
                 env=self.platform.process_environment() | environment,
                 cwd=REPOSITORY,
                 stdout=log,
@@ -50,9 +50,9 @@ class Bench:
         return process
 
     @contextmanager
-    def producer(self, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    def producer(self, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
         """A producer that is ready; ended by SIGTERM if the test has not ended it."""
-        process = self.start("streaming.producer", **environment)
+        process = self.start("streaming.producer", *arguments, **environment)
         try:
             self.platform.await_that(
                 "the producer is ready", lambda: self.status()["ready"] or process.poll() is not None
@@ -67,9 +67,15 @@ class Bench:
     def log(self, module: str) -> str:
         return (self.platform.home / f"{module}.log").read_text(encoding="utf-8")
 
-    def status(self) -> dict[str, Any]:
+    def stop_simulator(self) -> None:
+        """End the simulated exchange in an orderly way."""
+        simulator = next(p for p in self.processes if p.poll() is None and "streaming.simulator" in p.args)
+        simulator.send_signal(signal.SIGTERM)
+        simulator.wait(20)
+
+    def status(self, port: int | None = None) -> dict[str, Any]:
         """What /ready says; not ready when nobody answers."""
-        port = self.platform.settings.ports.metrics_producer
+        port = port or self.platform.settings.ports.metrics_producers[0]
         try:
             answer: dict[str, Any] = httpx.get(f"http://127.0.0.1:{port}/ready", timeout=5).json()
         except httpx.TransportError:
@@ -78,7 +84,7 @@ class Bench:
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples that carry `labels`."""
-        port = self.platform.settings.ports.metrics_producer
+        port = self.platform.settings.ports.metrics_producers[0]
         text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
         wanted = [f'{key}="{value}"' for key, value in labels.items()]
         lines = [line for line in text.splitlines() if line.split("{")[0].split(" ")[0] == name]

@@ -13,17 +13,13 @@ Rules (web-socket-streams.md, rest-api.md):
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 
-from streaming.exchanges.decoding import price_or_none, quantity_or_none
+from streaming.exchanges.decoding import TimeMs, TradeId, fill, price_or_none, quantity_or_none
 from streaming.exchanges.events import TickerEvent, TradeEvent
-from streaming.records import price_text, size_text
-
-TradeId = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-TimeMs = Annotated[int, msgspec.Meta(ge=10**12, lt=10**13)]
-"""Milliseconds of the years 2001 to 2286: a time in another unit does not pass."""
+from streaming.records import Side
 
 
 class TradeRow(msgspec.Struct, gc=False):
@@ -100,18 +96,8 @@ class ControlFrame(msgspec.Struct):
 
 def trade_event(pair: str, row: TradeRow | HistoryRow, receive_time_ns: int) -> TradeEvent:
     """One fill. Raises RecordError when a value breaks the data contract."""
-    return TradeEvent(
-        pair,
-        row.trade_id,
-        row.trade_id,
-        1,
-        price_text(row.price),
-        size_text(row.size),
-        "sell" if row.buyer_is_maker else "buy",
-        row.time_ms * 1000,
-        receive_time_ns,
-        False,
-    )
+    side: Side = "sell" if row.buyer_is_maker else "buy"
+    return fill(pair, row.trade_id, row.price, row.size, side, row.time_ms * 1000, receive_time_ns)
 
 
 def ticker_event(pair: str, row: TickerRow, receive_time_ns: int, *, is_snapshot: bool) -> TickerEvent:

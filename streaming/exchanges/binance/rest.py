@@ -14,13 +14,14 @@ from typing import Final
 
 import msgspec
 
-from streaming.errors import RecordError
 from streaming.exchanges.binance import specification as spec
 from streaming.exchanges.binance.instruments import ExchangeInformation, instrument, symbol_of
-from streaming.exchanges.binance.messages import HistoryRow, TimeMs, trade_event
+from streaming.exchanges.binance.messages import HistoryRow, trade_event
+from streaming.exchanges.decoding import TimeMs
 from streaming.exchanges.events import TradeEvent
+from streaming.exchanges.history import Walk, page_of
 from streaming.exchanges.replies import read
-from streaming.exchanges.venue import Instrument, RestError, RestReply, RestRequest, TradeHistory
+from streaming.exchanges.venue import Instrument, RestReply, RestRequest, TradeHistory
 
 EXCHANGE: Final = "Binance"
 
@@ -34,25 +35,18 @@ _information_decoder: Final = msgspec.json.Decoder(ExchangeInformation)
 _time_decoder: Final = msgspec.json.Decoder(_ServerTime)
 
 
-class BinanceTradeHistory:
+class BinanceTradeHistory(Walk):
     """First the newest 1,000 trades, which is enough for most gaps and shows whether history has caught up
     with the feed; then, from the oldest id of the range upwards, `historicalTrades` until the two meet."""
 
+    exchange = EXCHANGE
+
     def __init__(self, pair: str, from_id: int, to_id: int) -> None:
-        self._pair = pair
-        self._from_id = from_id
-        self._to_id = to_id
+        super().__init__(pair, from_id, to_id)
         self._next_id: int | None = None
         self._until = to_id
-        self._covered = False
 
-    @property
-    def covered(self) -> bool:
-        return self._covered
-
-    def next_request(self) -> RestRequest | None:
-        if self._covered:
-            return None
+    def _ask(self) -> RestRequest:
         if self._next_id is None:
             return _newest(self._pair)
         params = {
@@ -62,28 +56,20 @@ class BinanceTradeHistory:
         }
         return RestRequest("/api/v3/historicalTrades", spec.WEIGHT_25_LIMIT, params)
 
-    def receive(self, reply: RestReply) -> list[TradeEvent]:
+    def _page(self, reply: RestReply) -> list[TradeEvent]:
         rows = read(EXCHANGE, reply, _trades_decoder)
-        rows.sort(key=lambda row: row.trade_id)
-        try:
-            trades = [
-                trade_event(self._pair, row, reply.receive_time_ns)
-                for row in rows
-                if self._from_id <= row.trade_id <= self._to_id
-            ]
-        except RecordError as error:
-            raise RestError(f"{EXCHANGE}'s history has a bad row: {error}", retryable=True) from error
+        return page_of(EXCHANGE, rows, lambda row: trade_event(self._pair, row, reply.receive_time_ns))
+
+    def _advance(self, trades: list[TradeEvent]) -> None:
         if self._next_id is None:
-            if not rows or rows[-1].trade_id < self._to_id:
-                raise RestError(f"{EXCHANGE}'s history is still behind its live feed.", retryable=True)
+            self._require_newest(trades)
             self._next_id = self._from_id
-            self._until = min(self._to_id, rows[0].trade_id - 1)
-        elif not rows or rows[-1].trade_id < self._next_id:
+            self._until = min(self._to_id, trades[0].trade_id - 1)
+        elif not trades or trades[-1].trade_id < self._next_id:
             self._covered = True
         else:
-            self._next_id = rows[-1].trade_id + 1
+            self._next_id = trades[-1].trade_id + 1
         self._covered = self._covered or self._next_id > self._until
-        return trades
 
 
 class BinanceRest:

@@ -23,6 +23,7 @@ TRADE: Final = "trade"
 TICKER: Final = "ticker"
 """[W] Individual Symbol Ticker: once a second, with best bid and ask and with Binance's own time.
 `bookTicker` is faster but carries no time, and a quote dated by our clock would break the data contract."""
+CHANNELS: Final = (TRADE, TICKER)
 
 CONNECT_LIMIT: Final = RateLimit("binance-connect", 300, 300.0)
 """[W] WebSocket Limits: 300 attempts in 5 minutes per address."""
@@ -31,17 +32,17 @@ STREAMS_MAX: Final = 1024
 STREAMS_PER_REQUEST: Final = 100
 REQUEST_SPACING_NS: Final = 500_000_000
 """[W] WebSocket Limits: 5 client messages a second, pongs included; [O] two, in requests of a few KB."""
-ROTATE_AFTER_NS: Final = 23 * 3600 * 1_000_000_000
-"""[W] General: a connection lives 24 hours; [O] an hour before, a second one takes over."""
 
 TIMING: Final = Timing(
     ack_ns=5_000_000_000,
     data_ns=30_000_000_000,
     pair_ns=120_000_000_000,
     first_ns=30_000_000_000,
+    rotate_ns=23 * 3600 * 1_000_000_000,
 )
 """[O] Tickers come every second. Unknown symbols are acknowledged like known ones, so a stream that never
-delivers is reported early. Pings are WebSocket control frames ([W], every 20 s): the transport answers."""
+delivers is reported early. Pings are WebSocket control frames ([W], every 20 s): the transport answers.
+[W] General: a connection lives 24 hours; [O] an hour before, a second one takes over."""
 
 SHUTDOWN_EVENT: Final = "serverShutdown"
 """[W] Server Shutdown: connect anew as soon as possible."""

@@ -12,6 +12,7 @@ from typing import Final
 from streaming.exchanges.binance import specification as spec
 from streaming.exchanges.binance.rest import BinanceRest
 from streaming.exchanges.binance.session import BinanceSession
+from streaming.exchanges.plans import spread
 from streaming.exchanges.session import Session
 from streaming.exchanges.venue import ConnectionPlan, RateLimit, Venue
 
@@ -27,18 +28,7 @@ class Binance(BinanceRest):
 
     def connections(self, pairs: Sequence[str]) -> list[ConnectionPlan]:
         """Trades and tickers of a pair share a connection, because the ticker vouches for the trades."""
-        size = spec.STREAMS_MAX // 2
-        shards = [tuple(pairs[at : at + size]) for at in range(0, len(pairs), size)]
-        return [
-            ConnectionPlan(
-                name="market" if len(shards) == 1 else f"market-{number}",
-                path=spec.STREAM_PATH,
-                channels=(spec.TRADE, spec.TICKER),
-                pairs=shard,
-                carries_trades=True,
-            )
-            for number, shard in enumerate(shards, start=1)
-        ]
+        return spread("market", spec.STREAM_PATH, spec.CHANNELS, pairs, spec.STREAMS_MAX // 2)
 
     def session(self, plan: ConnectionPlan) -> Session:
         return BinanceSession(plan)

@@ -14,23 +14,22 @@ Rules (https://bybit-exchange.github.io/docs/v5/websocket/public/trade, /ticker,
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import Final, Literal
 
 import msgspec
 
-from streaming.errors import RecordError
+from streaming.exchanges.decoding import fill, integer, same_symbol, us_of_ms
 from streaming.exchanges.events import TradeEvent
-from streaming.records import Side, price_text, size_text
+from streaming.records import Side
 
-BIGINT_MAX: Final = 2**63 - 1
-_SIDES: Final = {"Buy": "buy", "Sell": "sell"}
+_SIDES: Final[dict[str, Side]] = {"Buy": "buy", "Sell": "sell"}
 
 
 class TradeRow(msgspec.Struct, gc=False):
     """One trade of `publicTrade`."""
 
     symbol: str = msgspec.field(name="s")
-    side: str = msgspec.field(name="S")
+    side: Literal["Buy", "Sell"] = msgspec.field(name="S")
     size: str = msgspec.field(name="v")
     price: str = msgspec.field(name="p")
     trade_id: str = msgspec.field(name="i")
@@ -87,7 +86,7 @@ class HistoryRow(msgspec.Struct):
     """One trade of REST."""
 
     symbol: str
-    side: str
+    side: Literal["Buy", "Sell"]
     size: str
     price: str
     trade_id: str = msgspec.field(name="execId")
@@ -103,35 +102,10 @@ ticker_row_decoder: Final = msgspec.json.Decoder(TickerRow)
 book_row_decoder: Final = msgspec.json.Decoder(BookRow)
 
 
-def integer(text: str, field: str) -> int:
-    """A whole number of at most 64 bits. Raises RecordError."""
-    if not (text.isdecimal() and text.isascii() and len(text) <= 19) or int(text) > BIGINT_MAX:
-        raise RecordError(f"{field} {text[:80]!r} is not a whole number of 64 bits.")
-    return int(text)
-
-
-def time_us(milliseconds: int, field: str) -> int:
-    """Microseconds from milliseconds of the years 2001 to 2286. Raises RecordError."""
-    if not 10**12 <= milliseconds < 10**13:
-        raise RecordError(f"{field} {str(milliseconds)[:80]} is not a time in milliseconds.")
-    return milliseconds * 1000
-
-
-def trade_event(row: TradeRow | HistoryRow, pair: str, time_ms: int, receive_time_ns: int) -> TradeEvent:
-    """One trade. Raises RecordError when a value breaks the data contract."""
-    trade_id = integer(row.trade_id, "trade id")
-    side = _SIDES.get(row.side)
-    if side is None:
-        raise RecordError(f"side {row.side[:80]!r} is neither Buy nor Sell.")
-    return TradeEvent(
-        pair,
-        trade_id,
-        trade_id,
-        1,
-        price_text(row.price),
-        size_text(row.size),
-        cast(Side, side),
-        time_us(time_ms, "time"),
-        receive_time_ns,
-        False,
-    )
+def trade_event(
+    row: TradeRow | HistoryRow, pair: str, symbol: str, time_ms: int, receive_time_ns: int
+) -> TradeEvent:
+    """One trade of `symbol`, which is `pair`. Raises RecordError when a value breaks the data contract."""
+    same_symbol(row.symbol, symbol)
+    trade_id, time_us = integer(row.trade_id, "trade id"), us_of_ms(time_ms, "time")
+    return fill(pair, trade_id, row.price, row.size, _SIDES[row.side], time_us, receive_time_ns)

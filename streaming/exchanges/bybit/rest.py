@@ -12,13 +12,13 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from streaming.errors import RecordError
 from streaming.exchanges.bybit import specification as spec
 from streaming.exchanges.bybit.instruments import InstrumentRow, instrument, symbol_of
-from streaming.exchanges.bybit.messages import HistoryRow, integer, trade_event
-from streaming.exchanges.decoding import UNREADABLE
+from streaming.exchanges.bybit.messages import HistoryRow, trade_event
+from streaming.exchanges.decoding import integer
 from streaming.exchanges.events import TradeEvent
-from streaming.exchanges.replies import read, retry_after_s
+from streaming.exchanges.history import Walk, page_of
+from streaming.exchanges.replies import decoded, good_values, read, refused
 from streaming.exchanges.venue import Instrument, RestError, RestReply, RestRequest, TradeHistory
 
 EXCHANGE: Final = "Bybit"
@@ -59,56 +59,41 @@ def _result(reply: RestReply, decoder: msgspec.json.Decoder[_Result]) -> _Result
     envelope = read(EXCHANGE, reply, _envelope_decoder)
     if envelope.code != 0:
         busy = envelope.code in spec.RETRYABLE_CODES
-        raise RestError(
-            f"{EXCHANGE} refused the request: code {envelope.code}, {envelope.message[:200]!r}.",
-            retryable=busy,
-            retry_after_s=retry_after_s(reply) or (spec.RETRY_DELAY_S if busy else 0.0),
-        )
-    try:
-        return decoder.decode(envelope.result)
-    except UNREADABLE as error:
-        raise RestError(f"{EXCHANGE} answered with unexpected data ({error}).", retryable=True) from None
+        words = f"code {envelope.code}, {envelope.message[:200]!r}"
+        delay_s = spec.RETRY_DELAY_S if busy else 0.0
+        raise refused(EXCHANGE, reply, words, retryable=busy, delay_s=delay_s)
+    return decoded(EXCHANGE, envelope.result, decoder)
 
 
-def _trades(pair: str, reply: RestReply) -> list[TradeEvent]:
-    """The trades of a reply, oldest first. Raises RestError."""
-    try:
-        trades = [
-            trade_event(row, pair, integer(row.time, "time"), reply.receive_time_ns)
-            for row in _result(reply, _trades_decoder).rows
-        ]
-    except RecordError as error:
-        raise RestError(f"{EXCHANGE}'s history has a bad row: {error}", retryable=True) from error
-    return sorted(trades, key=lambda trade: trade.trade_id)
-
-
-class BybitTradeHistory:
+class BybitTradeHistory(Walk):
     """One page, the newest 60 trades: Bybit shows no older ones. See `SparseTradeHistory` for the ids."""
 
-    def __init__(self, pair: str, from_id: int, to_id: int) -> None:
-        self._pair = pair
-        self._from_id = from_id
-        self._to_id = to_id
-        self._seen_from: int | None = None
+    exchange = EXCHANGE
 
-    @property
-    def covered(self) -> bool:
-        return self._seen_from is not None
+    def __init__(self, pair: str, from_id: int, to_id: int) -> None:
+        super().__init__(pair, from_id, to_id)
+        self._seen_from: int | None = None
 
     @property
     def seen_from(self) -> int | None:
         return self._seen_from
 
-    def next_request(self) -> RestRequest | None:
-        return None if self.covered else newest_trades(self._pair)
+    def _ask(self) -> RestRequest:
+        return _newest(self._pair)
 
-    def receive(self, reply: RestReply) -> list[TradeEvent]:
-        trades = _trades(self._pair, reply)
-        if not trades or trades[-1].trade_id < self._to_id:
-            raise RestError(f"{EXCHANGE}'s history is still behind its live feed.", retryable=True)
+    def _page(self, reply: RestReply) -> list[TradeEvent]:
+        pair, symbol = self._pair, symbol_of(self._pair)
+
+        def event(row: HistoryRow) -> TradeEvent:
+            return trade_event(row, pair, symbol, integer(row.time, "time"), reply.receive_time_ns)
+
+        return page_of(EXCHANGE, _result(reply, _trades_decoder).rows, event)
+
+    def _advance(self, trades: list[TradeEvent]) -> None:
+        self._require_newest(trades)
         whole = len(trades) < spec.TRADES_ROWS
         self._seen_from = min(self._from_id, trades[0].trade_id) if whole else trades[0].trade_id
-        return [trade for trade in trades if self._from_id <= trade.trade_id <= self._to_id]
+        self._covered = True
 
 
 class BybitRest:
@@ -118,10 +103,12 @@ class BybitRest:
         return BybitTradeHistory(pair, from_id, to_id)
 
     def newest_request(self, pair: str) -> RestRequest:
-        return newest_trades(pair)
+        return _newest(pair)
 
     def newest_id(self, reply: RestReply) -> int | None:
-        return max((trade.trade_id for trade in _trades("", reply)), default=None)
+        with good_values(EXCHANGE):
+            rows = _result(reply, _trades_decoder).rows
+            return max((integer(row.trade_id, "trade id") for row in rows), default=None)
 
     def instruments_request(self) -> RestRequest:
         return RestRequest("/v5/market/instruments-info", spec.REST_LIMIT, {"category": spec.CATEGORY})
@@ -133,14 +120,11 @@ class BybitRest:
         return RestRequest("/v5/market/time", spec.REST_LIMIT)
 
     def time_us(self, reply: RestReply) -> int:
-        text = _result(reply, _clock_decoder).nanoseconds
-        try:
-            return integer(text, "timeNano") // 1000
-        except RecordError as error:
-            raise RestError(f"{EXCHANGE} answered without its time: {error}", retryable=True) from error
+        with good_values(EXCHANGE):
+            return integer(_result(reply, _clock_decoder).nanoseconds, "timeNano") // 1000
 
 
-def newest_trades(pair: str) -> RestRequest:
+def _newest(pair: str) -> RestRequest:
     """The newest trades of a pair, as many as there are to be had."""
     params = {"category": spec.CATEGORY, "symbol": symbol_of(pair), "limit": str(spec.TRADES_ROWS)}
     return RestRequest("/v5/market/recent-trade", spec.REST_LIMIT, params)

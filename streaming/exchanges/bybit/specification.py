@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from streaming.exchanges.venue import RateLimit
-from streaming.exchanges.watch import Timing
+from streaming.exchanges.watch import Ping, Timing
 
 PATH: Final = "/spot"
 """[D] WebSocket Stream > Connect: spot, linear, inverse and option have an address each."""
@@ -30,17 +30,16 @@ PAIRS_PER_REQUEST: Final = 3
 PAIRS_PER_CONNECTION: Final = 100
 """[D] The topics of a connection together are at most 21,000 characters; [O] a wide margin."""
 
-PING: Final = '{"op":"ping"}'
-PING_EVERY_NS: Final = 20_000_000_000
-"""[D] Connect > How to send the heartbeat packet: every 20 seconds; idle connections are cut after 10 min."""
 TIMING: Final = Timing(
     ack_ns=5_000_000_000,
     data_ns=60_000_000_000,
     pair_ns=120_000_000_000,
     first_ns=120_000_000_000,
     wire_ns=30_000_000_000,
+    ping=Ping('{"op":"ping"}', every_ns=20_000_000_000),
 )
-"""[O] A trade may be long in coming; an answer to the ping is not."""
+"""[D] Connect > How to send the heartbeat packet: every 20 seconds; idle connections are cut after 10 min.
+[O] A trade may be long in coming; an answer to the ping is not."""
 
 FATAL_WORDS: Final = ("not found", "invalid", "args", "param", "not exist", "not support")
 """[D] [O] Words of a refusal that the same request would meet again. One bad topic fails a whole request."""

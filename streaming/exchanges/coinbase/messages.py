@@ -13,16 +13,14 @@ Rules (websocket-feed/channels; rest-api > Products > Get product trades):
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
-from streaming.exchanges.decoding import price_or_none, quantity_or_none
+from streaming.exchanges.decoding import TradeId, fill, price_or_none, quantity_or_none
 from streaming.exchanges.events import TickerEvent, TradeEvent
 from streaming.exchanges.rfc3339 import time_us
-from streaming.records import Side, price_text, size_text
-
-TradeId = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+from streaming.records import Side
 
 _TAKER: Final[dict[str, Side]] = {"buy": "sell", "sell": "buy"}
 
@@ -91,17 +89,15 @@ class AnyFrame(msgspec.Struct):
 
 def trade_event(pair: str, row: TradeRow, receive_time_ns: int, *, is_snapshot: bool) -> TradeEvent:
     """One fill. Raises RecordError when a value breaks the data contract."""
-    return TradeEvent(
+    return fill(
         pair,
         row.trade_id,
-        row.trade_id,
-        1,
-        price_text(row.price),
-        size_text(row.size),
+        row.price,
+        row.size,
         _TAKER[row.side],
         time_us(row.time, "time"),
         receive_time_ns,
-        is_snapshot,
+        is_snapshot=is_snapshot,
     )
 
 

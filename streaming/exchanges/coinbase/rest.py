@@ -12,14 +12,14 @@ from typing import Final
 
 import msgspec
 
-from streaming.errors import RecordError
 from streaming.exchanges.coinbase import specification as spec
 from streaming.exchanges.coinbase.instruments import ProductRow, instrument
 from streaming.exchanges.coinbase.messages import TradeRow, trade_event
 from streaming.exchanges.events import TradeEvent
-from streaming.exchanges.replies import read
+from streaming.exchanges.history import BackwardWalk, page_of
+from streaming.exchanges.replies import good_values, read
 from streaming.exchanges.rfc3339 import time_us
-from streaming.exchanges.venue import Instrument, RestError, RestReply, RestRequest, TradeHistory
+from streaming.exchanges.venue import Instrument, RestReply, RestRequest, TradeHistory
 
 EXCHANGE: Final = "Coinbase Exchange"
 
@@ -33,48 +33,23 @@ _products_decoder: Final = msgspec.json.Decoder(list[ProductRow])
 _clock_decoder: Final = msgspec.json.Decoder(_Clock)
 
 
-class CoinbaseTradeHistory:
-    """Walks from the newest trade of the product to the oldest of the range, 1,000 a page.
+class CoinbaseTradeHistory(BackwardWalk):
+    """A thousand trades a page; what is older than a trade id is what the header CB-AFTER of the page before
+    holds."""
 
-    The first page has no cursor: it is enough for most gaps and shows whether history has caught up with the
-    feed. Each further one asks for what is older than a trade id, which is what the header CB-AFTER of the
-    page before holds; the first of them begins right above the range, however far back that is.
-    """
+    exchange = EXCHANGE
 
-    def __init__(self, pair: str, from_id: int, to_id: int) -> None:
-        self._pair = pair
-        self._from_id = from_id
-        self._to_id = to_id
-        self._after: int | None = None
-        self._covered = False
+    def _ask(self) -> RestRequest:
+        return _trades_request(self._pair, self._after)
 
-    @property
-    def covered(self) -> bool:
-        return self._covered
+    def _page(self, reply: RestReply) -> list[TradeEvent]:
+        pair, received_ns = self._pair, reply.receive_time_ns
 
-    def next_request(self) -> RestRequest | None:
-        return None if self._covered else _trades_request(self._pair, self._after)
+        def event(row: TradeRow) -> TradeEvent:
+            return trade_event(pair, row, received_ns, is_snapshot=False)
 
-    def receive(self, reply: RestReply) -> list[TradeEvent]:
         rows = read(EXCHANGE, reply, _trades_decoder)
-        rows.sort(key=lambda row: row.trade_id)
-        try:
-            trades = [
-                trade_event(self._pair, row, reply.receive_time_ns, is_snapshot=False)
-                for row in rows
-                if self._from_id <= row.trade_id <= self._to_id
-            ]
-        except RecordError as error:
-            raise RestError(f"{EXCHANGE}'s history has a bad row: {error}", retryable=True) from error
-        if self._after is None and (not rows or rows[-1].trade_id < self._to_id):
-            raise RestError(f"{EXCHANGE}'s history is still behind its live feed.", retryable=True)
-        if not rows or (self._after is not None and rows[0].trade_id >= self._after):
-            # Nothing older than what was seen: the exchange's history ends here.
-            self._covered = True
-            return trades
-        self._after = min(rows[0].trade_id, self._to_id + 1)
-        self._covered = rows[0].trade_id <= self._from_id
-        return trades
+        return page_of(EXCHANGE, rows, event)
 
 
 class CoinbaseRest:
@@ -99,10 +74,8 @@ class CoinbaseRest:
         return RestRequest("/time", spec.PUBLIC_LIMIT)
 
     def time_us(self, reply: RestReply) -> int:
-        try:
+        with good_values(EXCHANGE):
             return time_us(read(EXCHANGE, reply, _clock_decoder).iso, "iso")
-        except RecordError as error:
-            raise RestError(f"{EXCHANGE} answered without its time: {error}", retryable=True) from error
 
 
 def _trades_request(pair: str, after: int | None) -> RestRequest:

@@ -1,7 +1,7 @@
 """The protocol machine of one Coinbase Exchange connection: frames and ticks in, events and commands out.
 
-What belongs here: the rules below. What does not: reading the values of a row (`messages`), deadlines that
-venues share (`streaming.exchanges.watch`), sockets, clocks and back-off (`streaming.producer`).
+What belongs here: the rules below. What does not: reading the values of a row (`messages`), watchdogs and
+readiness (`streaming.exchanges.watch`), sockets, clocks and back-off (`streaming.producer`).
 
 1. One request subscribes everything; one answer lists everything that is subscribed.
 2. The first push of `matches` is `last_match`, the last trade there was: a snapshot. So is the first ticker.
@@ -21,40 +21,30 @@ from streaming.errors import RecordError
 from streaming.exchanges.coinbase import messages
 from streaming.exchanges.coinbase import specification as spec
 from streaming.exchanges.decoding import UNREADABLE, bad_frame, unknown
-from streaming.exchanges.events import Output, Send, Stale
-from streaming.exchanges.session import State
+from streaming.exchanges.events import Output
+from streaming.exchanges.machine import Machine
+from streaming.exchanges.tail import TailCheck
 from streaming.exchanges.venue import ConnectionPlan
-from streaming.exchanges.watch import TailCheck, Watch
+from streaming.exchanges.watch import Watch
 
 _MATCH_PREFIX: Final = b'{"type":"match"'
 _REMEDY: Final = "Check CRYPTO_PAIRS (Coinbase quotes most products in USD) and CRYPTO_COINBASE_WS_URL."
 
 
-class CoinbaseSession:
+class CoinbaseSession(Machine):
     """See `streaming.exchanges.session.Session`."""
 
     def __init__(self, plan: ConnectionPlan) -> None:
+        super().__init__(Watch(plan, (spec.MATCHES, spec.TICKER), spec.TIMING))
         self._plan = plan
         self._pairs = frozenset(plan.pairs)
-        self._watch = Watch(plan, (spec.MATCHES, spec.TICKER), spec.TIMING)
         self._tail = TailCheck()
-        self._torn: set[str] = set()
 
-    @property
-    def state(self) -> State:
-        return self._watch.state
-
-    def connected(self, now_ns: int) -> list[Output]:
-        self._watch.start(now_ns)
+    def _requests(self) -> list[str]:
         request = {"type": "subscribe", "product_ids": self._plan.pairs, "channels": self._plan.channels}
-        return [Send(msgspec.json.encode(request).decode())]
+        return [msgspec.json.encode(request).decode()]
 
-    def frame(self, data: bytes | str, receive_time_ns: int) -> list[Output]:
-        if self._watch.state is State.CLOSED:
-            return []
-        self._watch.heard()
-        if isinstance(data, str):
-            data = data.encode("utf-8", "surrogatepass")
+    def _message(self, data: bytes, receive_time_ns: int) -> list[Output]:
         pair: str | None = None
         try:
             if data.startswith(_MATCH_PREFIX):
@@ -75,7 +65,7 @@ class CoinbaseSession:
                     heartbeat_frame = messages.heartbeat_decoder.decode(data)
                     pair = self._known(heartbeat_frame.product_id)
                     if self._tail.short(pair, heartbeat_frame.last_trade_id):
-                        self._torn.add(pair)
+                        self._watch.torn((spec.MATCHES, pair))
                     return []
                 case "subscriptions":
                     return self._subscriptions(messages.subscriptions_decoder.decode(data), data)
@@ -85,17 +75,6 @@ class CoinbaseSession:
                     return [unknown(data)]
         except (RecordError, *UNREADABLE) as error:
             return [bad_frame(data, str(error), pair, receive_time_ns)]
-
-    def tick(self, now_ns: int) -> list[Output]:
-        output = self._watch.tick(now_ns)
-        if self._watch.open:
-            for pair in sorted(self._torn):
-                output.append(Stale(spec.MATCHES, pair, self._watch.silent_s((spec.MATCHES, pair), now_ns)))
-            self._torn.clear()
-        return output
-
-    def closed(self, code: int | None, reason: str) -> list[Output]:
-        return self._watch.closed(code, reason)
 
     def _known(self, product: str) -> str:
         if product not in self._pairs:

@@ -12,6 +12,7 @@ from typing import Final
 from streaming.exchanges.coinbase import specification as spec
 from streaming.exchanges.coinbase.rest import CoinbaseRest
 from streaming.exchanges.coinbase.session import CoinbaseSession
+from streaming.exchanges.plans import spread
 from streaming.exchanges.session import Session
 from streaming.exchanges.venue import ConnectionPlan, RateLimit, Venue
 
@@ -27,18 +28,7 @@ class Coinbase(CoinbaseRest):
 
     def connections(self, pairs: Sequence[str]) -> list[ConnectionPlan]:
         """Trades, tickers and heartbeats of a product share a connection: the heartbeat vouches for it."""
-        size = spec.PRODUCTS_MAX
-        shards = [tuple(pairs[at : at + size]) for at in range(0, len(pairs), size)]
-        return [
-            ConnectionPlan(
-                name="market" if len(shards) == 1 else f"market-{number}",
-                path=spec.FEED_PATH,
-                channels=spec.CHANNELS,
-                pairs=shard,
-                carries_trades=True,
-            )
-            for number, shard in enumerate(shards, start=1)
-        ]
+        return spread("market", spec.FEED_PATH, spec.CHANNELS, pairs, spec.PRODUCTS_MAX)
 
     def session(self, plan: ConnectionPlan) -> Session:
         return CoinbaseSession(plan)

@@ -9,26 +9,21 @@ Rules (https://docs.kraken.com/api/docs/websocket-v2/trade and /ticker):
    number with an exponent is written out, by exact decimal arithmetic.
 2. `side` is the taker's. `trade_id` is a number in sequence, unique per book.
 3. Times are RFC 3339 with microseconds.
-4. `last` may be missing when nothing traded for a day: None, never zero. Volume is in the base currency;
-   the quote volume, the last size and the open price are not sent.
+4. `last` may be missing when nothing traded for a day: a price that is missing, null or zero is None. Volume
+   is in the base currency; the quote volume, the last size and the open price are not sent.
 """
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Final, cast
+from typing import Final, Literal
 
 import msgspec
 
-from streaming.errors import RecordError
-from streaming.exchanges.decoding import UNREADABLE
+from streaming.exchanges.decoding import TradeId, fill, number_text, price_or_none, quantity_or_none
 from streaming.exchanges.events import TickerEvent, TradeEvent
 from streaming.exchanges.kraken.instruments import pair_of
 from streaming.exchanges.rfc3339 import time_us
-from streaming.records import Side, decimal_text, price_text, size_text
 
-BIGINT_MAX: Final = 2**63 - 1
-_EXPONENT_MAX: Final = 30
 _MISSING: Final = msgspec.Raw(b"null")
 
 
@@ -36,18 +31,17 @@ class TradeRow(msgspec.Struct, gc=False):
     """One trade."""
 
     symbol: str
-    side: str
+    side: Literal["buy", "sell"]
     price: msgspec.Raw
     qty: msgspec.Raw
-    trade_id: int
+    trade_id: TradeId
     timestamp: str
 
 
 class TradeFrame(msgspec.Struct, gc=False):
     """A push of trades."""
 
-    channel: str
-    type: str
+    type: Literal["snapshot", "update"]
     data: list[TradeRow]
 
 
@@ -92,53 +86,9 @@ trade_row_decoder: Final = msgspec.json.Decoder(TradeRow)
 ticker_row_decoder: Final = msgspec.json.Decoder(TickerRow)
 
 
-def number_text(raw: msgspec.Raw, field: str) -> str:
-    """The text of a JSON number, in plain notation. Anything else comes back as it is, or raises."""
-    text = str(raw, "utf-8", "replace")
-    if "e" not in text and "E" not in text:
-        return text
-    try:
-        value = msgspec.json.decode(raw, type=Decimal)
-    except UNREADABLE:
-        raise RecordError(f"{field} {text[:80]!r} is not a number.") from None
-    if not value.is_finite() or abs(value.adjusted()) > _EXPONENT_MAX:
-        raise RecordError(f"{field} {text[:80]!r} is out of range.")
-    return format(value, "f")
-
-
-def trade_of(
-    pair: str,
-    trade_id: int,
-    price: str,
-    size: str,
-    side: str,
-    time_us: int,
-    receive_time_ns: int,
-    *,
-    is_snapshot: bool,
-) -> TradeEvent:
-    """A trade, from the WebSocket or from REST. Raises RecordError when a value breaks the data contract."""
-    if not 0 <= trade_id <= BIGINT_MAX:
-        raise RecordError(f"trade_id {str(trade_id)[:80]} is not a positive 64-bit number.")
-    if side != "buy" and side != "sell":
-        raise RecordError(f"side {side[:80]!r} is neither buy nor sell.")
-    return TradeEvent(
-        pair,
-        trade_id,
-        trade_id,
-        1,
-        price_text(price),
-        size_text(size),
-        cast(Side, side),
-        time_us,
-        receive_time_ns,
-        is_snapshot,
-    )
-
-
 def trade_event(row: TradeRow, receive_time_ns: int, *, is_snapshot: bool) -> TradeEvent:
     """One row of `trade`. Raises RecordError when a value breaks the data contract."""
-    return trade_of(
+    return fill(
         pair_of(row.symbol),
         row.trade_id,
         number_text(row.price, "price"),
@@ -150,21 +100,19 @@ def trade_event(row: TradeRow, receive_time_ns: int, *, is_snapshot: bool) -> Tr
     )
 
 
-def _value(raw: msgspec.Raw, field: str, integer_digits: int, scale: int) -> str | None:
+def _optional(raw: msgspec.Raw, field: str) -> str:
     text = number_text(raw, field)
-    if text == "null":
-        return None
-    return decimal_text(text, field, integer_digits=integer_digits, scale=scale, allow_zero=True)
+    return "" if text == "null" else text
 
 
 def ticker_event(row: TickerRow, receive_time_ns: int, *, is_snapshot: bool) -> TickerEvent:
     """One row of `ticker`. Raises RecordError when a value breaks the data contract."""
 
     def price(raw: msgspec.Raw, field: str) -> str | None:
-        return _value(raw, field, 8, 10)
+        return price_or_none(_optional(raw, field), field)
 
     def quantity(raw: msgspec.Raw, field: str) -> str | None:
-        return _value(raw, field, 20, 18)
+        return quantity_or_none(_optional(raw, field), field)
 
     return TickerEvent(
         pair=pair_of(row.symbol),

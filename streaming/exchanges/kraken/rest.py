@@ -8,20 +8,22 @@ get-tradable-asset-pairs, get-server-time; guides/spot-errors.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 import msgspec
 
 from streaming.errors import RecordError
+from streaming.exchanges.decoding import TradeId, fill
 from streaming.exchanges.events import TradeEvent
+from streaming.exchanges.history import Walk, page_of
 from streaming.exchanges.kraken import specification as spec
 from streaming.exchanges.kraken.instruments import AssetPair, instrument, rest_symbol_of
-from streaming.exchanges.kraken.messages import trade_of
-from streaming.exchanges.replies import read, retry_after_s
+from streaming.exchanges.replies import read, refused
 from streaming.exchanges.venue import Instrument, RestError, RestReply, RestRequest, TradeHistory
+from streaming.records import Side
 
 EXCHANGE: Final = "Kraken"
-_SIDES: Final = {"b": "buy", "s": "sell"}
+_SIDES: Final[dict[str, Side]] = {"b": "buy", "s": "sell"}
 _NEAR_IDS: Final = 4 * spec.TRADES_ROWS
 """So close a search would not take fewer pages than reading on."""
 
@@ -39,21 +41,15 @@ class _Row(msgspec.Struct, array_like=True, gc=False):
     volume: str
     time: Decimal
     """Seconds since the epoch with up to nine decimals, as a JSON number: never read it as a float."""
-    side: str
+    side: Literal["b", "s"]
     order_type: str
     misc: str
-    trade_id: int
+    trade_id: TradeId
 
     def time_ns(self) -> int:
         if not 10**9 <= self.time < 10**10:
             raise RecordError(f"time {str(self.time)[:80]} is not a time in seconds.")
         return int(self.time.scaleb(9))
-
-    def event(self, pair: str, time_us: int, receive_time_ns: int) -> TradeEvent:
-        side = _SIDES.get(self.side, self.side)
-        return trade_of(
-            pair, self.trade_id, self.price, self.volume, side, time_us, receive_time_ns, is_snapshot=False
-        )
 
 
 class _Clock(msgspec.Struct):
@@ -70,23 +66,19 @@ def _result(reply: RestReply, decoder: msgspec.json.Decoder[_Envelope[_Result]])
     if envelope.error or envelope.result is None:
         text = ", ".join(envelope.error)[:200]
         busy = text.startswith(spec.RETRYABLE_REST_ERRORS)
-        raise RestError(
-            f"{EXCHANGE} refused the request: {text!r}.",
-            retryable=busy or not envelope.error,
-            retry_after_s=retry_after_s(reply) or (spec.RETRY_DELAY_S if busy else 0.0),
-        )
+        retryable, delay_s = busy or not envelope.error, spec.RETRY_DELAY_S if busy else 0.0
+        raise refused(EXCHANGE, reply, repr(text), retryable=retryable, delay_s=delay_s)
     return envelope.result
 
 
 def _rows(reply: RestReply) -> list[_Row]:
-    """The trades of a reply by rising id. Their key is a name of the pair that may differ from ours, and
-    beside it stands `last`, a cursor."""
+    """The trades of a reply. Their key is a name of the pair that may differ from ours, and beside it stands
+    `last`, a cursor."""
     parts = _result(reply, _trades_decoder).values()
-    rows = [row for part in parts if not isinstance(part, str) for row in part]
-    return sorted(rows, key=lambda row: row.trade_id)
+    return [row for part in parts if not isinstance(part, str) for row in part]
 
 
-class KrakenTradeHistory:
+class KrakenTradeHistory(Walk):
     """Looks for the beginning of the range, then pages forwards through it.
 
     Trades can only be asked for by time (`since`, exclusive), not by id. The newest 1000 are enough for most
@@ -94,10 +86,10 @@ class KrakenTradeHistory:
     share their time.
     """
 
+    exchange = EXCHANGE
+
     def __init__(self, pair: str, from_id: int, to_id: int) -> None:
-        self._pair = pair
-        self._from_id = from_id
-        self._to_id = to_id
+        super().__init__(pair, from_id, to_id)
         self._end_id = to_id
         self._since: int | None = None
         self._below: tuple[int, int] | None = None
@@ -105,47 +97,41 @@ class KrakenTradeHistory:
         self._ns_per_id = 1
         self._tries = 0
         self._located = False
-        self._done = False
+        self._times_ns: dict[int, int] = {}
+        """Of the page at hand, by trade id; events have only microseconds."""
 
-    @property
-    def covered(self) -> bool:
-        return self._done
+    def _ask(self) -> RestRequest:
+        return _trades(self._pair, self._since)
 
-    def next_request(self) -> RestRequest | None:
-        return None if self._done else _trades(self._pair, self._since)
+    def _page(self, reply: RestReply) -> list[TradeEvent]:
+        pair, self._times_ns = self._pair, {}
 
-    def receive(self, reply: RestReply) -> list[TradeEvent]:
-        rows = _rows(reply)
-        try:
-            times = [row.time_ns() for row in rows]
-            trades = [
-                row.event(self._pair, time_ns // 1000, reply.receive_time_ns)
-                for row, time_ns in zip(rows, times, strict=True)
-            ]
-        except RecordError as error:
-            raise RestError(f"{EXCHANGE}'s history has a bad row: {error}", retryable=True) from error
-        if rows:
-            self._advance((rows[0].trade_id, times[0]), (rows[-1].trade_id, times[-1]), len(rows))
-        elif self._located:
-            self._done = True
-        else:
-            raise RestError(f"{EXCHANGE}'s history is empty where trades were expected.", retryable=True)
-        return [trade for trade in trades if self._from_id <= trade.trade_id <= self._to_id]
+        def event(row: _Row) -> TradeEvent:
+            time_ns = self._times_ns[row.trade_id] = row.time_ns()
+            side, received_ns = _SIDES[row.side], reply.receive_time_ns
+            return fill(pair, row.trade_id, row.price, row.volume, side, time_ns // 1000, received_ns)
 
-    def _advance(self, first: tuple[int, int], last: tuple[int, int], rows: int) -> None:
-        """Choose the next page by the (id, time) of the first and last trade of this one."""
+        return page_of(EXCHANGE, _rows(reply), event)
+
+    def _advance(self, trades: list[TradeEvent]) -> None:
         if self._since is None:
-            if last[0] < self._to_id:
-                raise RestError(f"{EXCHANGE}'s history is still behind its live feed.", retryable=True)
-            self._done = first[0] <= self._from_id or rows < spec.TRADES_ROWS
+            self._require_newest(trades)
+        if not trades:
+            if not self._located:
+                raise RestError(f"{EXCHANGE}'s history is empty where trades were expected.", retryable=True)
+            self._covered = True
+            return
+        first, last = ((trade.trade_id, self._times_ns[trade.trade_id]) for trade in (trades[0], trades[-1]))
+        if self._since is None:
+            self._covered = first[0] <= self._from_id or len(trades) < spec.TRADES_ROWS
             self._end_id = min(self._to_id, first[0] - 1)
-            self._ns_per_id = max((last[1] - first[1]) // rows, 1)
+            self._ns_per_id = max((last[1] - first[1]) // len(trades), 1)
             self._above, self._since = first, self._aim(first)
             return
         following = last[1] - 1 if last[1] - 1 > self._since else last[1]
         if self._located or self._since == 0 or first[0] <= self._from_id <= last[0] + 1:
             self._located = True
-            self._done = last[0] >= self._end_id
+            self._covered = last[0] >= self._end_id
             self._since = following
             return
         if first[0] > self._from_id:

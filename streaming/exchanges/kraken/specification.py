@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from streaming.exchanges.venue import RateLimit
-from streaming.exchanges.watch import Timing
+from streaming.exchanges.watch import Ping, Timing
 
 PATH: Final = "/v2"
 TRADES_CHANNEL: Final = "trade"
@@ -26,14 +26,13 @@ CONNECT_LIMIT: Final = RateLimit("kraken-connect", 15, 60.0)
 PAIRS_PER_CONNECTION: Final = 100
 """[O] Kraken names no limit; this keeps a request small and a reconnect quick."""
 
-PING: Final = '{"method":"ping","req_id":99}'
-PING_EVERY_NS: Final = 5_000_000_000
 TIMING: Final = Timing(
     ack_ns=5_000_000_000,
     data_ns=60_000_000_000,
     pair_ns=120_000_000_000,
     first_ns=30_000_000_000,
     wire_ns=10_000_000_000,
+    ping=Ping('{"method":"ping","req_id":99}', every_ns=5_000_000_000),
 )
 """[W] heartbeat: one about every second when a subscribed connection has nothing else to send; ping: answered
 at once. [O] So a wire without a frame for 10 s is dead. Neither heartbeat nor pong counts as data."""

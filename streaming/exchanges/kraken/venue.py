@@ -1,6 +1,7 @@
-"""Kraken as a venue: ties its modules to the interface in `streaming.exchanges.venue`.
+"""Kraken as a venue: its name, its addresses and the plan of its connections.
 
-What belongs here: the plan of connections and delegation. What does not: any rule of the protocol.
+What belongs here: how the modules make a `streaming.exchanges.venue.Venue`. What does not: any rule of the
+protocol.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Final
 from streaming.exchanges.kraken import specification as spec
 from streaming.exchanges.kraken.rest import KrakenRest
 from streaming.exchanges.kraken.session import KrakenSession
+from streaming.exchanges.plans import spread
 from streaming.exchanges.session import Session
 from streaming.exchanges.venue import ConnectionPlan, RateLimit, Venue
 
@@ -26,12 +28,7 @@ class Kraken(KrakenRest):
 
     def connections(self, pairs: Sequence[str]) -> list[ConnectionPlan]:
         """Trades and tickers of up to a hundred pairs on each connection."""
-        size = spec.PAIRS_PER_CONNECTION
-        shards = [tuple(pairs[begin : begin + size]) for begin in range(0, len(pairs), size)]
-        return [
-            ConnectionPlan(f"market-{number}", spec.PATH, spec.CHANNELS, shard, carries_trades=True)
-            for number, shard in enumerate(shards, start=1)
-        ]
+        return spread("market", spec.PATH, spec.CHANNELS, pairs, spec.PAIRS_PER_CONNECTION)
 
     def session(self, plan: ConnectionPlan) -> Session:
         return KrakenSession(plan)

@@ -1,17 +1,15 @@
 """The protocol machine of one OKX connection: frames and ticks in, events and commands out.
 
-What belongs here: the rules below. What does not: reading the values of a row (`messages`), sockets,
-clocks and back-off (`streaming.producer`).
+What belongs here: the rules below. What does not: reading the values of a row (`messages`), watchdogs and
+readiness (`streaming.exchanges.watch`), sockets, clocks and back-off (`streaming.producer`).
 
-1. After the handshake all subscriptions go out in one request. Each is acknowledged on its own; one that
-   is not within five seconds means a new connection. An error says which request, not which subscription.
+1. After the handshake all subscriptions go out in one request. Each is acknowledged on its own. An error says
+   which request it is about, and only in its text which subscription.
 2. The first push of a subscription repeats the last known trade or ticker: it is marked as a snapshot.
-3. Ready: everything acknowledged and first data received for every pair.
-4. After 20 seconds without any frame the text `ping` goes out; without an answer the connection is dead.
-   The answer is the text `pong`, which is no JSON.
-5. Only data proves that the feed lives. Pongs, acknowledgements and unreadable frames do not.
-6. A notice with code 64008 announces the end of the connection; other events are harmless, known or not.
-7. Errors are fatal when the same request would fail again, else a reason to connect anew.
+3. The answer to the text `ping` is the text `pong`, which is no JSON and no data.
+4. A notice with code 64008 announces the end of the connection, on the public path alone; the business path's
+   connections announce their own by age. Other events are harmless, known or not.
+5. Errors and closes are fatal when the same request would fail again, else a reason to connect anew.
 
 Sources: https://www.okx.com/docs-v5/en/ > WebSocket, and the sections of the two channels. Every rule has
 a test with literal frames in `tests/unit/exchanges`.
@@ -25,245 +23,110 @@ from typing import Final
 import msgspec
 
 from streaming.errors import RecordError
-from streaming.exchanges.events import (
-    BadFrame,
-    Fatal,
-    Notice,
-    Output,
-    Ready,
-    Reconnect,
-    Send,
-    Stale,
-    Subscribed,
-    TickerEvent,
-    TradeEvent,
-    Unknown,
-)
+from streaming.exchanges.decoding import UNREADABLE, bad_frame, unknown
+from streaming.exchanges.events import Output, TickerEvent, TradeEvent
+from streaming.exchanges.machine import Machine
 from streaming.exchanges.okx import messages
 from streaming.exchanges.okx import specification as spec
 from streaming.exchanges.okx.instruments import pair_of, symbol_of
 from streaming.exchanges.session import State
 from streaming.exchanges.venue import ConnectionPlan
+from streaming.exchanges.watch import Key, Watch
 
 _TRADES_PREFIX: Final = f'{{"arg":{{"channel":"{spec.TRADES_CHANNEL}"'.encode()
 _REQUEST_ID: Final = "subscribe1"
-_PAIR_SETTING: Final = "CRYPTO_PAIRS"
+_REMEDY: Final = "Check CRYPTO_PAIRS and CRYPTO_OKX_WS_URL (without /public or /business)."
 
 
-def subscribe_request(request_id: str, args: Sequence[tuple[str, str]]) -> str:
+def subscribe_request(request_id: str, args: Sequence[Key]) -> str:
     """The request that subscribes all (channel, pair) of `args` at once."""
     wire = [{"channel": channel, "instId": symbol_of(pair)} for channel, pair in args]
     return msgspec.json.encode({"id": request_id, "op": "subscribe", "args": wire}).decode()
 
 
-class OkxSession:
+class OkxSession(Machine):
     """See `streaming.exchanges.session.Session`."""
 
     def __init__(self, plan: ConnectionPlan) -> None:
+        super().__init__(Watch(plan, plan.channels, spec.TIMING))
         self._args = [(channel, pair) for channel in plan.channels for pair in plan.pairs]
-        self._wanted = frozenset(self._args)
-        self._state = State.STARTED
-        self._unacked = set(self._args)
-        self._awaiting_data = set(self._args)
-        self._ack_deadline_ns = 0
-        # Frames only leave marks here; `tick` turns them into times, so the hot path reads no clock.
-        self._heard = False
-        self._fresh: set[tuple[str, str]] = set()
-        self._last_heard_ns = 0
-        self._ping_sent_ns: int | None = None
-        self._last_data_ns = 0
-        self._last_pair_data_ns: dict[tuple[str, str], int] = {}
-        self._stale_told_ns: dict[tuple[str, str], int] = {}
-
-    @property
-    def state(self) -> State:
-        return self._state
-
-    def connected(self, now_ns: int) -> list[Output]:
-        self._state = State.CONNECTED
-        self._ack_deadline_ns = now_ns + spec.ACK_TIMEOUT_NS
-        self._last_heard_ns = self._last_data_ns = now_ns
-        self._last_pair_data_ns = dict.fromkeys(self._args, now_ns)
-        return [Send(subscribe_request(_REQUEST_ID, self._args))]
-
-    def frame(self, data: bytes | str, receive_time_ns: int) -> list[Output]:
-        if self._state is State.CLOSED:
-            return []
-        self._heard = True
-        if isinstance(data, str):
-            data = data.encode("utf-8", "surrogatepass")
-        if data.startswith(_TRADES_PREFIX):
-            try:
-                push = messages.trade_frame_decoder.decode(data)
-            except messages.UNREADABLE:
-                return self._other(data, receive_time_ns)
-            return self._trades(push, data, receive_time_ns)
-        return self._other(data, receive_time_ns)
-
-    def tick(self, now_ns: int) -> list[Output]:
-        if self._state in (State.STARTED, State.CLOSED):
-            return []
-        self._note_time(now_ns)
-        if self._unacked and now_ns >= self._ack_deadline_ns:
-            missing = ", ".join(sorted(f"{channel} {pair}" for channel, pair in self._unacked))
-            return self._drop("ack-timeout", f"not acknowledged: {missing}")
-        if now_ns - self._last_data_ns >= spec.DATA_SILENCE_NS:
-            return self._drop("data-silence", f"no data for {spec.DATA_SILENCE_NS // 10**9} s")
-        output: list[Output] = []
-        if self._ping_sent_ns is not None:
-            if now_ns - self._ping_sent_ns >= spec.PONG_TIMEOUT_NS:
-                return self._drop("pong-timeout", f"no pong within {spec.PONG_TIMEOUT_NS // 10**9} s")
-        elif now_ns - self._last_heard_ns >= spec.PING_AFTER_NS:
-            self._ping_sent_ns = now_ns
-            output.append(Send(spec.PING))
-        for key, last_ns in self._last_pair_data_ns.items():
-            if now_ns - max(last_ns, self._stale_told_ns.get(key, 0)) >= spec.PAIR_STALE_NS:
-                self._stale_told_ns[key] = now_ns
-                output.append(Stale(key[0], key[1], (now_ns - last_ns) / 1e9))
-        return output
 
     def closed(self, code: int | None, reason: str) -> list[Output]:
-        if self._state is State.CLOSED:
+        if self.state is State.CLOSED:
             return []
         if code in spec.FATAL_CLOSES:
-            meaning = spec.FATAL_CLOSES[code]
-            return self._refuse(str(code), f"{meaning}: {reason}" if reason else meaning)
-        return self._drop(f"close-{code}" if code is not None else "connection-lost", reason)
+            return self._watch.refuse(str(code), _described(spec.FATAL_CLOSES[code], reason), _REMEDY)
+        return self._watch.closed(code, _described(spec.CLOSES.get(code or 0, ""), reason))
 
-    def _note_time(self, now_ns: int) -> None:
-        if self._heard:
-            self._heard = False
-            self._last_heard_ns = now_ns
-            self._ping_sent_ns = None
-        if self._fresh:
-            self._last_data_ns = now_ns
-            for key in self._fresh:
-                self._last_pair_data_ns[key] = now_ns
-            self._fresh.clear()
+    def _requests(self) -> list[str]:
+        return [subscribe_request(_REQUEST_ID, self._args)]
 
-    def _drop(self, reason: str, detail: str, min_delay_s: float = 0.0) -> list[Output]:
-        self._state = State.CLOSED
-        return [Reconnect(reason, detail, min_delay_s)]
+    def _message(self, data: bytes, receive_time_ns: int) -> list[Output]:
+        if data.startswith(_TRADES_PREFIX):
+            try:
+                return self._trades(messages.trade_frame_decoder.decode(data), receive_time_ns)
+            except (RecordError, *UNREADABLE):
+                return self._other(data, receive_time_ns)
+        return self._other(data, receive_time_ns)
 
-    def _refuse(self, code: str, message: str) -> list[Output]:
-        self._state = State.CLOSED
-        return [
-            Fatal(
-                code, message, f"Check {_PAIR_SETTING} and CRYPTO_OKX_WS_URL (without /public or /business)."
-            )
-        ]
-
-    def _trades(self, push: messages.TradeFrame, data: bytes, receive_time_ns: int) -> list[Output]:
+    def _trades(self, push: messages.TradeFrame, receive_time_ns: int) -> list[Output]:
+        """A push in which every row is good; raises RecordError when it is not one."""
         symbol = push.arg.inst_id
         key = (push.arg.channel, pair_of(symbol))
-        if key not in self._wanted:
-            return [_bad(data, "It is about a subscription that was never made.", None, receive_time_ns)]
+        if key not in self._watch.keys or not push.data:
+            raise RecordError("It is for nobody, or empty.")
+        first = self._watch.unseen(key)
         output: list[Output] = []
-        is_snapshot = bool(self._awaiting_data) and key in self._awaiting_data
-        good = False
         for row in push.data:
-            try:
-                if row.inst_id != symbol:
-                    raise RecordError(f"instId {row.inst_id[:80]!r} is not the subscription's.")
-                output.append(messages.trade_event(row, receive_time_ns, is_snapshot=is_snapshot))
-                good = True
-            except RecordError as error:
-                output.append(_bad(msgspec.json.encode(row), str(error), key[1], receive_time_ns))
-        if good:
-            self._data_came(key, output)
-        elif not output:
-            output.append(Unknown(_text(data)))
+            output.append(messages.trade_event(row, symbol, receive_time_ns, is_snapshot=first))
+        self._watch.data(key, output)
         return output
 
     def _other(self, data: bytes, receive_time_ns: int) -> list[Output]:
-        """Everything but a well-formed push of trades; rare, so clarity comes before speed."""
+        """Everything but a good push of trades; rare, so clarity comes before speed."""
         if data == spec.PONG:
             return []
         try:
             push = messages.push_frame_decoder.decode(data)
-        except messages.UNREADABLE:
+        except UNREADABLE:
             try:
                 control = messages.control_frame_decoder.decode(data)
-            except messages.UNREADABLE as error:
-                return [_bad(data, f"It is neither data nor an event: {error}.", None, receive_time_ns)]
+            except UNREADABLE as error:
+                return [bad_frame(data, f"It is neither data nor an event: {error}.", None, receive_time_ns)]
             return self._control(control, data)
-        return self._push(push, data, receive_time_ns)
+        channel, symbol = push.arg.channel, push.arg.inst_id
+        key = (channel, pair_of(symbol))
+        if key not in self._watch.keys:
+            reason = "It is about a subscription that was never made."
+            return [bad_frame(data, reason, None, receive_time_ns)]
+        first = self._watch.unseen(key)
 
-    def _push(self, push: messages.PushFrame, data: bytes, receive_time_ns: int) -> list[Output]:
-        symbol = push.arg.inst_id
-        key = (push.arg.channel, pair_of(symbol))
-        if key not in self._wanted:
-            return [_bad(data, "It is about a subscription that was never made.", None, receive_time_ns)]
-        output: list[Output] = []
-        is_snapshot = key in self._awaiting_data
-        good = False
-        for raw in push.data:
-            try:
-                output.append(self._row(key[0], symbol, raw, receive_time_ns, is_snapshot))
-                good = True
-            except (RecordError, *messages.UNREADABLE) as error:
-                output.append(_bad(bytes(raw), str(error), key[1], receive_time_ns))
-        if good:
-            self._data_came(key, output)
-        elif not output:
-            output.append(Unknown(_text(data)))
-        return output
+        def event(row: msgspec.Raw) -> TradeEvent | TickerEvent:
+            if channel == spec.TICKERS_CHANNEL:
+                ticker = messages.ticker_row_decoder.decode(row)
+                return messages.ticker_event(ticker, symbol, receive_time_ns, is_snapshot=first)
+            trade = messages.trade_row_decoder.decode(row)
+            return messages.trade_event(trade, symbol, receive_time_ns, is_snapshot=first)
 
-    def _row(
-        self, channel: str, symbol: str, raw: msgspec.Raw, receive_time_ns: int, is_snapshot: bool
-    ) -> TradeEvent | TickerEvent:
-        event: TradeEvent | TickerEvent
-        if channel == spec.TICKERS_CHANNEL:
-            ticker = messages.ticker_row_decoder.decode(raw)
-            named = ticker.inst_id
-            event = messages.ticker_event(ticker, receive_time_ns, is_snapshot=is_snapshot)
-        else:
-            trade = messages.trade_row_decoder.decode(raw)
-            named = trade.inst_id
-            event = messages.trade_event(trade, receive_time_ns, is_snapshot=is_snapshot)
-        if named != symbol:
-            raise RecordError(f"instId {named[:80]!r} is not the subscription's.")
-        return event
-
-    def _data_came(self, key: tuple[str, str], output: list[Output]) -> None:
-        self._fresh.add(key)
-        if self._awaiting_data:
-            self._awaiting_data.discard(key)
-            self._advance(output)
-
-    def _advance(self, output: list[Output]) -> None:
-        if self._state is State.CONNECTED and not self._unacked:
-            self._state = State.SUBSCRIBED
-        if self._state is State.SUBSCRIBED and not self._awaiting_data:
-            self._state = State.READY
-            output.append(Ready())
+        return self._rows(channel, push.data, event, lambda row: key[1], data, receive_time_ns)
 
     def _control(self, control: messages.ControlFrame, data: bytes) -> list[Output]:
-        code = str(control.code)
+        code, text = str(control.code), control.msg[:300]
         match control.event:
             case "subscribe" if control.arg is not None:
                 key = (control.arg.channel, pair_of(control.arg.inst_id))
-                if key not in self._unacked:
-                    return [Unknown(_text(data))]
-                self._unacked.discard(key)
-                output: list[Output] = [Subscribed(*key)]
-                self._advance(output)
-                return output
+                return self._watch.acked(key) or [unknown(data)]
             case "error" if code in spec.FATAL_CODES:
-                return self._refuse(code, f"{spec.FATAL_CODES[code]} ({control.msg[:300]}).")
+                return self._watch.refuse(code, f"{spec.FATAL_CODES[code]} ({text}).", _REMEDY)
             case "error":
                 delay_s = spec.TOO_FREQUENT_DELAY_S if code == spec.TOO_FREQUENT_CODE else 0.0
                 known = code.isascii() and code.isdecimal() and len(code) <= 6
-                return self._drop(f"error-{code}" if known else "error", control.msg[:300], delay_s)
+                return self._watch.drop(f"error-{code}" if known else "error", text, delay_s)
             case "notice" if code == spec.CODE_UPGRADE:
-                return [Notice(code, control.msg[:300])]
+                return self._watch.notice(code, text)
             case _:
-                return [Unknown(_text(data))]
+                return [unknown(data)]
 
 
-def _text(data: bytes) -> str:
-    return data[:2000].decode("utf-8", "replace")
-
-
-def _bad(data: bytes, reason: str, pair: str | None, receive_time_ns: int) -> BadFrame:
-    return BadFrame(data.decode("utf-8", "replace"), reason, pair, receive_time_ns)
+def _described(meaning: str, reason: str) -> str:
+    return f"{meaning}: {reason}" if meaning and reason else meaning or reason

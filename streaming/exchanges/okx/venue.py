@@ -1,6 +1,7 @@
-"""OKX as a venue: ties its modules to the interface in `streaming.exchanges.venue`.
+"""OKX as a venue: its name, its addresses and the plan of its connections.
 
-What belongs here: the plan of connections and delegation. What does not: any rule of the protocol.
+What belongs here: how the modules make a `streaming.exchanges.venue.Venue`. What does not: any rule of the
+protocol.
 """
 
 from __future__ import annotations
@@ -8,22 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from streaming.exchanges.okx import rest
 from streaming.exchanges.okx import specification as spec
-from streaming.exchanges.okx.session import OkxSession, subscribe_request
+from streaming.exchanges.okx.rest import OkxRest
+from streaming.exchanges.okx.session import OkxSession
+from streaming.exchanges.plans import spread
 from streaming.exchanges.session import Session
-from streaming.exchanges.venue import (
-    ConnectionPlan,
-    Instrument,
-    RateLimit,
-    RestReply,
-    RestRequest,
-    TradeHistory,
-    Venue,
-)
+from streaming.exchanges.venue import ConnectionPlan, RateLimit, Venue
 
 
-class Okx:
+class Okx(OkxRest):
     """See `streaming.exchanges.venue.Venue`."""
 
     name: Final = "OKX"
@@ -33,63 +27,15 @@ class Okx:
     connect_limit: Final[RateLimit] = spec.CONNECT_LIMIT
 
     def connections(self, pairs: Sequence[str]) -> list[ConnectionPlan]:
-        """Trades and tickers on one connection each, more only when a request would grow too long."""
-        plans: list[ConnectionPlan] = []
-        for name, path, channel in (
-            ("trades", spec.BUSINESS_PATH, spec.TRADES_CHANNEL),
-            ("tickers", spec.PUBLIC_PATH, spec.TICKERS_CHANNEL),
-        ):
-            shards = _shards(channel, pairs)
-            for number, shard in enumerate(shards, start=1):
-                plans.append(
-                    ConnectionPlan(
-                        name=name if len(shards) == 1 else f"{name}-{number}",
-                        path=path,
-                        channels=(channel,),
-                        pairs=shard,
-                        carries_trades=channel == spec.TRADES_CHANNEL,
-                    )
-                )
-        return plans
+        """Trades and tickers are on different paths, so on a connection each."""
+        size = spec.PAIRS_PER_CONNECTION
+        return [
+            *spread("trades", spec.BUSINESS_PATH, (spec.TRADES_CHANNEL,), pairs, size),
+            *spread("tickers", spec.PUBLIC_PATH, (spec.TICKERS_CHANNEL,), pairs, size, carries_trades=False),
+        ]
 
     def session(self, plan: ConnectionPlan) -> Session:
         return OkxSession(plan)
-
-    def history(self, pair: str, from_id: int, to_id: int) -> TradeHistory:
-        return rest.OkxTradeHistory(pair, from_id, to_id)
-
-    def newest_request(self, pair: str) -> RestRequest:
-        return rest.newest_request(pair)
-
-    def newest_id(self, reply: RestReply) -> int | None:
-        return rest.newest_id(reply)
-
-    def instruments_request(self) -> RestRequest:
-        return rest.instruments_request()
-
-    def instruments(self, reply: RestReply) -> list[Instrument]:
-        return rest.instruments(reply)
-
-    def time_request(self) -> RestRequest:
-        return rest.time_request()
-
-    def time_us(self, reply: RestReply) -> int:
-        return rest.time_us(reply)
-
-
-def _shards(channel: str, pairs: Sequence[str]) -> list[tuple[str, ...]]:
-    shards: list[tuple[str, ...]] = []
-    current: list[str] = []
-    for pair in pairs:
-        if current and len(subscribe_request("x", [(channel, p) for p in [*current, pair]])) > (
-            spec.SUBSCRIBE_BYTES_MAX
-        ):
-            shards.append(tuple(current))
-            current = []
-        current.append(pair)
-    if current:
-        shards.append(tuple(current))
-    return shards
 
 
 OKX: Final[Venue] = Okx()

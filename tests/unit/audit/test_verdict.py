@@ -7,6 +7,8 @@ import pytest
 from streaming.audit.verdict import TapeSummary, judge, judge_all
 
 KEY = ("OKX_SIM", "BTC-USDT")
+HOLES = ("BYBIT_SIM", "BTC-USDT")
+"""A venue whose trade ids have holes."""
 
 
 def tape(*ranges: tuple[int, int], repeated: int = 0, late: int = 0) -> TapeSummary:
@@ -97,3 +99,13 @@ def test_a_bar_that_differs_makes_the_pair_unclean_even_without_trades() -> None
 def test_every_pair_that_a_hop_knows_is_judged() -> None:
     audits = judge_all({KEY: tape((1, 2))}, {("OKX_SIM", "ETH-USDT"): tape((5, 6))}, {}, {})
     assert [(a.pair, a.pending) for a in audits] == [("BTC-USDT", 2), ("ETH-USDT", 0)]
+
+
+def test_where_ids_have_holes_only_what_kafka_has_is_expected() -> None:
+    kafka, warehouse = tape((10, 10), (17, 17), (25, 25)), tape((10, 10), (25, 25))
+    (audit,) = judge_all({HOLES: kafka}, {HOLES: warehouse}, {}, {})
+    assert (audit.expected, audit.lost_ranges, audit.clean) == (3, ((17, 17),), False)
+    (whole,) = judge_all({HOLES: kafka}, {HOLES: kafka}, {}, {})
+    assert (whole.expected, whole.clean) == (3, True)
+    (same_ids_at_okx,) = judge_all({KEY: kafka}, {KEY: kafka}, {}, {})
+    assert (same_ids_at_okx.expected, same_ids_at_okx.lost) == (16, 13)

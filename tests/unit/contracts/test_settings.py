@@ -8,6 +8,8 @@ import pytest
 
 from streaming import settings
 from streaming.errors import SettingsError
+from streaming.exchanges.registry import VENUES
+from streaming.producer.source import SIMULATED_BASES
 
 WRONG = {
     "an unknown setting": (
@@ -18,10 +20,12 @@ WRONG = {
     "a pair without a quote": ({"CRYPTO_PAIRS": "BTC"}, "CRYPTO_PAIRS has 'BTC'"),
     "a pair named twice": ({"CRYPTO_PAIRS": "BTC-USDT,BTC-USDT"}, "names BTC-USDT twice"),
     "no pair at all": ({"CRYPTO_PAIRS": " , "}, "CRYPTO_PAIRS is empty"),
-    "a new pair without a partition": (
-        {"CRYPTO_PAIRS": "DOGE-USDT"},
-        r"DOGE-USDT, which has no partition.*DOGE-USDT:5",
+    "all pairs of no currency": ({"CRYPTO_PAIRS": "all-"}, r"'all-', which names no currency"),
+    "a partition that is no number": (
+        {"CRYPTO_PAIRS": "DOGE-USDT:x"},
+        "has 'DOGE-USDT:x', which is not a pair",
     ),
+    "a partition that nobody means": ({"CRYPTO_PAIRS": "DOGE-USDT:99999999999"}, "which is not a pair"),
     "a seed pair on another partition": (
         {"CRYPTO_PAIRS": "BTC-USDT:3"},
         "BTC-USDT on partition 3, but it is on 0",
@@ -35,7 +39,10 @@ WRONG = {
         r"CRYPTO_PORT_OFFSET is not valid \(it is 'ten'\)",
     ),
     "a port offset out of range": ({"CRYPTO_PORT_OFFSET": "-1"}, "CRYPTO_PORT_OFFSET is not valid"),
-    "an unknown source": ({"CRYPTO_SOURCE": "mtgox"}, "CRYPTO_SOURCE is not valid"),
+    "an unknown source": ({"CRYPTO_SOURCE": "mtgox"}, r"CRYPTO_SOURCE is not valid.*mtgox.*there are okx"),
+    "a source beside sim": ({"CRYPTO_SOURCE": "okx,sim"}, "CRYPTO_SOURCE is not valid"),
+    "an exchange named twice": ({"CRYPTO_SOURCE": "okx,okx"}, "stands twice"),
+    "an unknown simulated exchange": ({"CRYPTO_SIM_EXCHANGES": "auto"}, "CRYPTO_SIM_EXCHANGES is not valid"),
     "a WebSocket address with the wrong scheme": (
         {"CRYPTO_OKX_WS_URL": "https://x"},
         "CRYPTO_OKX_WS_URL is 'https://x'.*ws://",
@@ -78,6 +85,26 @@ def test_more_pairs_take_the_partitions_they_name_in_any_order_of_the_list() -> 
     one = settings.load({"CRYPTO_PAIRS": "DOGE-USDT:6,BTC-USDT,LTC-USDT:5"}).partitions
     other = settings.load({"CRYPTO_PAIRS": "LTC-USDT:5,DOGE-USDT:6,BTC-USDT"}).partitions
     assert one == other == {"DOGE-USDT": 6, "BTC-USDT": 0, "LTC-USDT": 5}
+
+
+@pytest.mark.parametrize(
+    ("environment", "exchanges"),
+    [
+        ({}, ("okx",)),
+        ({"CRYPTO_SOURCE": "sim"}, ("okx",)),
+        ({"CRYPTO_SOURCE": "SIM", "CRYPTO_SIM_EXCHANGES": "okx, Kraken"}, ("okx", "kraken")),
+        ({"CRYPTO_SOURCE": "Binance"}, ("binance",)),
+        ({"CRYPTO_SOURCE": "okx, bybit ,coinbase"}, ("okx", "bybit", "coinbase")),
+    ],
+)
+def test_a_source_may_be_several_exchanges(environment: dict[str, str], exchanges: tuple[str, ...]) -> None:
+    assert settings.load(environment).exchanges == exchanges
+
+
+def test_every_exchange_that_may_be_named_is_a_venue_with_addresses() -> None:
+    assert sorted(settings.EXCHANGES) == sorted(name.lower() for name in VENUES)
+    assert sorted(SIMULATED_BASES) == sorted(settings.EXCHANGES)
+    assert len(settings.Ports(0).metrics_producers) == len(settings.EXCHANGES)
 
 
 def test_the_port_offset_moves_every_port() -> None:

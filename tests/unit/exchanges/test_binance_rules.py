@@ -1,4 +1,4 @@
-"""Binance's own rules, with literal frames from its pages. What all venues promise: test_venue_contract."""
+"""Binance's own rules, with literal frames from its pages. What all venues promise: test_venue_contract_*."""
 
 from __future__ import annotations
 

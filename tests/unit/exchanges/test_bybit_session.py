@@ -1,4 +1,4 @@
-"""Bybit's own rules on a connection. What it shares with every venue is in `test_venue_contract`."""
+"""Bybit's own rules on a connection. What it shares with every venue is in `test_venue_contract_*`."""
 
 import json
 

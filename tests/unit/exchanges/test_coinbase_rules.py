@@ -1,5 +1,5 @@
 """Coinbase Exchange's own rules, with literal frames from its pages. What all venues promise:
-test_venue_contract."""
+test_venue_contract_*."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kraken's own rules on a connection. What it shares with every venue is in `test_venue_contract`."""
+"""Kraken's own rules on a connection. What it shares with every venue is in `test_venue_contract_*`."""
 
 import json
 

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from streaming.errors import SettingsError
-from streaming.exchanges.okx import rest
 from streaming.exchanges.okx import specification as spec
 from streaming.exchanges.okx.rest import OkxTradeHistory
 from streaming.exchanges.okx.session import subscribe_request
+from streaming.exchanges.okx.venue import OKX
 from streaming.exchanges.registry import venue
 from streaming.exchanges.venue import Instrument, RestError, RestReply
 
@@ -95,6 +95,9 @@ def test_a_server_that_is_behind_the_live_feed_proves_nothing():
         (reply([], code="50011", status=429, headers={"retry-after": "3"}), True),
         (reply([], code="50001", status=503), True),
         (reply([], code="51001", status=200), False),
+        (reply([], code="50004", status=400), True),
+        (reply([], code="51000", status=400), False),
+        (reply([{**row(5), "instId": "ETH-USDT"}]), True),
         (RestReply(502, b"<html>", 1), True),
         (RestReply(403, b"<html>", 1), False),
         (RestReply(200, b'{"code":"0","data":[{"tradeId":5}]}', 1), True),
@@ -109,25 +112,34 @@ def test_errors_say_whether_to_try_again(answer, retryable):
 
 def test_retry_after_is_respected():
     with pytest.raises(RestError) as caught:
-        rest.newest_id(reply([], code="50011", status=429, headers={"retry-after": "3"}))
+        OKX.newest_id(reply([], code="50011", status=429, headers={"retry-after": "3"}))
     assert caught.value.retry_after_s == 3.0
 
 
 def test_only_live_instruments_trade():
     rows = [{"instId": "BTC-USDT", "state": "live"}, {"instId": "X-USDT", "state": "preopen", "tickSz": ""}]
-    assert rest.instruments(reply(rows)) == [
+    assert OKX.instruments(reply(rows)) == [
         Instrument("BTC-USDT", True, "live"),
         Instrument("X-USDT", False, "preopen"),
     ]
 
 
 def test_the_exchanges_clock_is_read_in_microseconds():
-    assert rest.time_us(reply([{"ts": "1597026383085"}])) == 1597026383085000
+    assert OKX.time_us(reply([{"ts": "1597026383085"}])) == 1597026383085000
+
+
+@pytest.mark.parametrize(
+    "rows", [[], [{"ts": "yesterday"}], [{"ts": "1597026383"}], [{"ts": "1"}, {"ts": "2"}]]
+)
+def test_a_clock_that_is_no_time_is_an_error(rows):
+    with pytest.raises(RestError) as caught:
+        OKX.time_us(reply(rows))
+    assert caught.value.retryable
 
 
 def test_the_newest_id_of_an_empty_market_is_none():
-    assert rest.newest_id(reply([])) is None
-    assert rest.newest_id(reply(ids(5, 9))) == 9
+    assert OKX.newest_id(reply([])) is None
+    assert OKX.newest_id(reply(ids(5, 9))) == 9
 
 
 def test_trades_and_tickers_have_a_connection_each_on_their_own_path():
@@ -139,13 +151,13 @@ def test_trades_and_tickers_have_a_connection_each_on_their_own_path():
 
 
 def test_a_request_never_outgrows_the_exchanges_limit():
-    pairs = [f"COIN{number}-USDT" for number in range(1500)]
+    pairs = [f"{number:04}{'LONG' * 10}-USDT" for number in range(1500)]
     plans = [plan for plan in venue("okx").connections(pairs) if plan.carries_trades]
     assert len(plans) > 1
     assert [pair for plan in plans for pair in plan.pairs] == pairs
     for plan in plans:
         text = subscribe_request("subscribe1", [("trades-all", pair) for pair in plan.pairs])
-        assert len(text) < spec.SUBSCRIBE_BYTES_MAX + 100
+        assert len(text) < spec.SUBSCRIBE_BYTES_MAX
 
 
 def test_an_unknown_exchange_is_named():

@@ -1,4 +1,7 @@
-"""OKX's protocol machine, fed with literal frames of the exchange's pages and of recordings."""
+"""OKX's protocol machine, fed with literal frames of the exchange's pages and of recordings.
+
+Time is in `test_okx_watchdogs`.
+"""
 
 import json
 
@@ -12,67 +15,27 @@ from streaming.exchanges.events import (
     Notice,
     Ready,
     Reconnect,
-    Send,
-    Stale,
     Subscribed,
     TickerEvent,
     TradeEvent,
     Unknown,
 )
+from streaming.exchanges.okx import specification as spec
 from streaming.exchanges.okx.session import OkxSession
 from streaming.exchanges.session import State
-from streaming.exchanges.venue import ConnectionPlan
-
-S = 1_000_000_000
-RECEIVED_NS = 1_791_369_376_400_000_000
-TRADE = (
-    '{"arg":{"channel":"trades-all","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT",'
-    '"tradeId":"1067468269","px":"83753","sz":"0.000011","side":"sell","source":"0","ts":"1791369376364"}]}'
+from tests.unit.exchanges.okx_literals import (
+    AGGREGATED,
+    NOTICE,
+    RECEIVED_NS,
+    TICKER,
+    TRADE,
+    S,
+    ack,
+    connected,
+    error,
+    kinds,
+    plan,
 )
-AGGREGATED = (
-    '{"arg":{"channel":"trades","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","tradeId":"123",'
-    '"px":"83753","sz":"0.000011","side":"sell","ts":"1791369376364","count":"3","source":"0",'
-    '"seqId":82083114838}]}'
-)
-TICKER = (
-    '{"arg":{"channel":"tickers","instId":"BTC-USDT"},"data":[{"instType":"SPOT","instId":"BTC-USDT",'
-    '"last":"9999.99","lastSz":"0.1","askPx":"9999.99","askSz":"11","bidPx":"8888.88","bidSz":"5",'
-    '"open24h":"9000","high24h":"10000","low24h":"8888.88","volCcy24h":"2222","vol24h":"2222",'
-    '"sodUtc0":"2222","sodUtc8":"2222","ts":"1597026383085"}]}'
-)
-NOTICE = (
-    '{"event":"notice","code":"64008","msg":"The connection will soon be closed for a service upgrade. '
-    'Please reconnect.","connId":"a4d3ae55"}'
-)
-
-
-def ack(channel: str = "trades-all", pair: str = "BTC-USDT") -> str:
-    return json.dumps(
-        {
-            "id": "1512",
-            "event": "subscribe",
-            "arg": {"channel": channel, "instId": pair},
-            "connId": "a4d3ae55",
-        }
-    )
-
-
-def error(code: str) -> str:
-    return json.dumps({"event": "error", "msg": "refused", "code": code, "connId": "5e1f2fe5", "id": "ob1"})
-
-
-def plan(*pairs: str, channel: str = "trades-all") -> ConnectionPlan:
-    return ConnectionPlan("trades", "/business", (channel,), pairs or ("BTC-USDT",), True)
-
-
-def connected(*pairs: str, channel: str = "trades-all") -> OkxSession:
-    session = OkxSession(plan(*pairs, channel=channel))
-    session.connected(0)
-    return session
-
-
-def kinds(outputs) -> list[type]:
-    return [type(output) for output in outputs]
 
 
 def test_all_subscriptions_go_out_in_one_request_with_an_id():
@@ -88,7 +51,9 @@ def test_all_subscriptions_go_out_in_one_request_with_an_id():
 
 
 def test_readiness_needs_every_acknowledgement_and_first_data_of_every_pair():
-    session = connected("BTC-USDT", "ETH-USDT")
+    session = OkxSession(plan("BTC-USDT", "ETH-USDT"))
+    assert session.state is State.STARTED
+    session.connected(0)
     assert session.state is State.CONNECTED
     assert session.frame(ack(), 1) == [Subscribed("trades-all", "BTC-USDT")]
     assert session.state is State.CONNECTED
@@ -169,11 +134,34 @@ def test_base_and_quote_volume_are_not_swapped():
     assert (event.base_volume_24h, event.quote_volume_24h) == ("2222", "99")
 
 
+def test_the_first_ticker_is_a_snapshot_and_the_next_is_not():
+    session = connected(channel="tickers")
+    assert [session.frame(TICKER, 1)[0].is_snapshot for _ in range(2)] == [True, False]
+
+
+def test_a_market_that_has_nothing_yet_has_no_values():
+    frame = (
+        '{"arg":{"channel":"tickers","instId":"BTC-USDT"},"data":[{"instType":"SPOT","instId":"BTC-USDT",'
+        '"last":"","lastSz":"","askPx":"","askSz":"","bidPx":"","bidSz":"","open24h":"","high24h":"",'
+        '"low24h":"","volCcy24h":"","vol24h":"","sodUtc0":"","sodUtc8":"","ts":"1597026383085"}]}'
+    )
+    [event] = connected(channel="tickers").frame(frame, 1)
+    values = [
+        getattr(event, name) for name in event.__struct_fields__ if name.endswith(("price", "size", "24h"))
+    ]
+    assert values == [None] * 11
+
+
 def test_empty_values_are_none_and_zero_stays_zero():
     frame = TICKER.replace('"askPx":"9999.99"', '"askPx":""').replace('"lastSz":"0.1"', '"lastSz":"0"')
     [event] = connected(channel="tickers").frame(frame, 1)
     assert event.ask_price is None
     assert event.last_size == "0"
+
+
+def test_a_price_of_zero_is_no_price():
+    [event] = connected(channel="tickers").frame(TICKER.replace('"last":"9999.99"', '"last":"0"'), 1)
+    assert event.last_price is None
 
 
 @pytest.mark.parametrize(
@@ -247,9 +235,7 @@ def test_unknown_events_are_named_and_have_no_effect(frame):
     assert session.state is State.CONNECTED
 
 
-@pytest.mark.parametrize(
-    "code", ["60012", "60013", "60018", "60019", "64000", "64001", "64002", "64003", "64004"]
-)
+@pytest.mark.parametrize("code", sorted(spec.FATAL_CODES))
 def test_configuration_errors_are_fatal_and_name_the_setting(code):
     session = connected()
     [fatal] = session.frame(error(code), 1)
@@ -260,13 +246,49 @@ def test_configuration_errors_are_fatal_and_name_the_setting(code):
     assert session.state is State.CLOSED
 
 
-@pytest.mark.parametrize(("code", "delay_s"), [("60014", 5.0), ("64007", 0.0), ("63999", 0.0)])
+def test_a_refused_subscription_is_named():
+    frame = (
+        '{"event":"error","msg":"Wrong URL or channel:trades-all,instId:NOPE-USDT doesn\'t exist.",'
+        '"code":"60018","connId":"5e1f2fe5","id":"subscribe1"}'
+    )
+    [fatal] = connected("BTC-USDT", "NOPE-USDT").frame(frame, 1)
+    assert isinstance(fatal, Fatal)
+    assert "NOPE-USDT" in fatal.message
+    assert "trades-all" in fatal.message
+
+
+def test_the_codes_that_the_pages_call_configuration_errors_are_all_known():
+    assert {"60012", "60013", "60018", "60019", "64000", "64001", "64002", "64003", "64004"} <= set(
+        spec.FATAL_CODES
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "delay_s"), [("60014", 5.0), ("64007", 0.0), ("63999", 0.0), ("60005", 0.0), ("99999", 0.0)]
+)
 def test_other_errors_are_reasons_to_connect_again(code, delay_s):
     [reconnect] = connected().frame(error(code), 1)
     assert reconnect == Reconnect(f"error-{code}", "refused", delay_s)
 
 
-@pytest.mark.parametrize("code", [1000, 1006, 1009, 4004, 4005, 4006, 4008])
+@pytest.mark.parametrize("code", ["", "a word", "1" * 40])
+def test_an_error_without_a_proper_code_makes_no_label_of_it(code):
+    [reconnect] = connected().frame(error(code), 1)
+    assert reconnect == Reconnect("error", "refused")
+
+
+@pytest.mark.parametrize(
+    ("code", "meaning"), [(1009, "too long"), (4004, "30 seconds"), (4005, "too slowly"), (4006, "abnormal")]
+)
+def test_a_close_with_a_meaning_is_retried_and_explained(code, meaning):
+    [reconnect] = connected().closed(code, "why")
+    assert reconnect.reason == f"close-{code}"
+    assert meaning in reconnect.detail
+    assert reconnect.detail.endswith(": why")
+    assert connected().closed(code, "")[0].detail == spec.CLOSES[code]
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1006, 1012])
 def test_closes_are_reasons_to_connect_again(code):
     assert connected().closed(code, "why") == [Reconnect(f"close-{code}", "why")]
 
@@ -277,92 +299,15 @@ def test_a_lost_connection_without_close_frame_has_its_own_reason():
 
 @pytest.mark.parametrize("code", [4001, 4002])
 def test_a_close_that_would_repeat_itself_is_fatal(code):
-    assert kinds(connected().closed(code, "")) == [Fatal]
+    session = connected()
+    assert kinds(session.closed(code, "")) == [Fatal]
+    assert session.closed(code, "") == []
 
 
 def test_an_upgrade_notice_announces_the_end_but_data_goes_on():
     session = connected()
     assert kinds(session.frame(NOTICE, 1)) == [Notice]
     assert kinds(session.frame(TRADE, 1)) == [TradeEvent]
-
-
-def test_a_missing_acknowledgement_ends_the_connection_after_five_seconds():
-    session = connected("BTC-USDT", "ETH-USDT")
-    session.frame(ack(), 1)
-    assert session.tick(int(4.9 * S)) == []
-    [reconnect] = session.tick(5 * S)
-    assert reconnect.reason == "ack-timeout"
-    assert "ETH-USDT" in reconnect.detail
-    assert "BTC-USDT" not in reconnect.detail
-
-
-def ready() -> OkxSession:
-    session = connected()
-    session.frame(ack(), 1)
-    session.frame(TRADE, 1)
-    assert session.tick(0) == []
-    return session
-
-
-def test_after_twenty_silent_seconds_a_text_ping_goes_out_once():
-    session = ready()
-    assert session.tick(19 * S) == []
-    assert session.tick(20 * S) == [Send("ping")]
-    assert session.tick(21 * S) == []
-
-
-def test_a_pong_in_time_keeps_the_connection():
-    session = ready()
-    session.tick(20 * S)
-    session.frame("pong", 1)
-    assert session.tick(29 * S) == []
-    assert session.tick(49 * S) == [Send("ping")]
-
-
-def test_without_a_pong_the_connection_is_dead_within_thirty_seconds():
-    session = ready()
-    session.tick(20 * S)
-    [reconnect] = session.tick(29 * S)
-    assert reconnect.reason == "pong-timeout"
-
-
-def test_pongs_and_bad_frames_do_not_count_as_data():
-    session = ready()
-    reasons = []
-    for second in range(1, 70):
-        session.frame("pong", 1)
-        session.frame(TRADE.replace("83753", "x"), 1)
-        reasons += [output.reason for output in session.tick(second * S) if isinstance(output, Reconnect)]
-    assert reasons == ["data-silence"]
-
-
-def test_the_data_watchdog_is_armed_before_any_data_came():
-    session = connected()
-    session.frame(ack(), 1)
-    outputs = []
-    for second in range(1, 70):
-        session.frame("pong", 1)
-        outputs += session.tick(second * S)
-    assert [output.reason for output in outputs] == ["data-silence"]
-
-
-def test_a_silent_pair_is_reported_again_and_again_while_the_others_flow():
-    session = connected("BTC-USDT", "ETH-USDT")
-    session.frame(ack(), 1)
-    session.frame(ack(pair="ETH-USDT"), 1)
-    stale = []
-    for second in range(1, 250):
-        session.frame(TRADE, 1)
-        stale += [(second, output.pair) for output in session.tick(second * S) if isinstance(output, Stale)]
-    assert stale == [(120, "ETH-USDT"), (240, "ETH-USDT")]
-
-
-def test_a_step_of_the_wall_clock_trips_no_watchdog():
-    session = ready()
-    session.frame(TRADE, RECEIVED_NS + 10**15)
-    assert session.tick(S) == []
-    session.frame(TRADE, 5)
-    assert session.tick(2 * S) == []
 
 
 def test_after_the_end_the_machine_is_silent():

@@ -27,7 +27,8 @@ from streaming.exchanges.events import (
 from streaming.exchanges.registry import venue
 from streaming.exchanges.session import Session, State
 from streaming.exchanges.venue import ConnectionPlan, RestRequest, SparseTradeHistory, Venue
-from streaming.producer.preflight import refuse_unknown_pairs
+from streaming.pairs import PairChoice
+from streaming.producer.preflight import choose_pairs
 from streaming.producer.rest_client import RestClient
 from streaming.producer.sequencer import IdRange, TradeSequencer
 from streaming.producer.transport import Transport
@@ -149,7 +150,7 @@ def test_the_start_up_check_finds_its_markets_and_the_clock(reading: tuple[Runni
 
     markets = venue.instruments(reader.get(venue.instruments_request()))
 
-    refuse_unknown_pairs(venue.name, PAIRS, markets)
+    assert choose_pairs(venue.name, PairChoice(dict.fromkeys(PAIRS)), markets) == (PAIRS, {})
     assert abs(venue.time_us(reader.get(venue.time_request())) / 1e6 - time.time()) < 5
 
 

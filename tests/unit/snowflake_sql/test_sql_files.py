@@ -10,7 +10,9 @@ import sqlglot
 from sqlglot import exp
 
 from snowflake_sql import catalog, flatten
+from streaming.exchanges.registry import VENUES
 from streaming.loader import tables
+from streaming.records import SIMULATED_SUFFIX
 
 EVERY_FILE = sorted(
     str(path.relative_to(catalog.ROOT).with_suffix("")) for path in catalog.ROOT.rglob("*.sql")
@@ -135,3 +137,10 @@ def test_raw_tables_are_transient_and_bars_are_not() -> None:
 
 def _code(name: str) -> str:
     return "\n".join(catalog.split(catalog.read(name)))
+
+
+def test_contiguity_is_asked_of_every_venue_but_those_whose_ids_have_holes() -> None:
+    text = catalog.read("checks/contiguous_trade_ids")
+    for name, venue in VENUES.items():
+        excluded = all(f"'{name}{suffix}'" in text for suffix in ("", SIMULATED_SUFFIX))
+        assert excluded is not venue.id_contiguous, name
