@@ -131,7 +131,8 @@ def test_a_rollup_asked_for_in_the_interface_reaches_the_warehouse(stack: Stack)
         connection.cursor().execute(
             "INSERT INTO RAW.TRADES (EXCHANGE, PAIR, FIRST_ID, TRADE_ID, FILL_COUNT, PRICE, SIZE, SIDE, "
             "EXCHANGE_TIME, RECEIVE_TIME, SOURCE, IS_SIMULATED, PRODUCER_ID, PRODUCER_EPOCH, PRODUCER_SEQ, "
-            "SCHEMA_VERSION, KAFKA_PARTITION, KAFKA_OFFSET, LOADED_AT) SELECT 'OKX_SIM', 'BTC-USDT', 1, 1, 1, 100, 2, 'buy', %(at)s, %(at)s, "
+            "SCHEMA_VERSION, KAFKA_PARTITION, KAFKA_OFFSET, LOADED_AT) SELECT 'OKX_SIM', 'BTC-USDT', "
+            "1, 1, 1, 100, 2, 'buy', %(at)s, %(at)s, "
             "'ws', TRUE, 'p', 1, 1, 1, 0, 0, %(at)s",
             {"at": at},
         )
