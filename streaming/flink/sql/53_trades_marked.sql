@@ -3,7 +3,9 @@
 -- Output: view trades_marked: each trade with `is_late`, true when the watermark has passed the end of its minute.
 --
 -- The comparison is the one by which a window operator drops a row, and it is made right behind the source, whose
--- watermark no later operator is ahead of. So a trade is either in its minute's bar or late, never neither.
+-- watermark no later operator is ahead of. So a trade is either in its minute's bar or late. Only right after a restart,
+-- before the source has a watermark again, a window may know better; what it then drops is counted in
+-- numLateRecordsDropped, and found by the count of trades that the warehouse holds against each bar.
 CREATE TEMPORARY VIEW trades_marked AS
 SELECT
   *,
