@@ -27,6 +27,14 @@ of a pair in order: de-duplication spreads a pair's trades over the subtasks by 
 
 
 @dataclass(frozen=True, slots=True)
+class Template:
+    """An SQL file that runs several times in a job, with other values each time."""
+
+    name: str
+    values: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One Flink job: its `name` on the cluster, its SQL files in the order they run, and how it works.
 
@@ -41,7 +49,7 @@ class Job:
 
     key: str
     name: str
-    files: tuple[str, ...]
+    files: tuple[str | Template, ...]
     checkpoint_interval_ms: int
     exactly_once: bool
     state_ttl_s: int
@@ -76,6 +84,13 @@ TICK: Final = Job(
     fetch_max_wait_ms=2_000,
 )
 
+
+def _longer(shorter: str, longer: str, interval: str, length_ms: int) -> Template:
+    """Bars of `length_ms` made from shorter ones."""
+    values = {"shorter": shorter, "longer": longer, "interval": interval, "length_ms": str(length_ms)}
+    return Template("76_longer_bars", tuple(values.items()))
+
+
 BARS: Final = Job(
     key="bars",
     name="crypto-bars",
@@ -96,10 +111,10 @@ BARS: Final = Job(
         "73_minutes_in_line",
         "74_minutes_with_last",
         "75_bars_1m",
-        "76_bars_5m",
-        "77_bars_15m",
-        "78_bars_1h",
-        "79_bars",
+        _longer("bars_1m", "bars_5m", "'5' MINUTE", 300_000),
+        _longer("bars_5m", "bars_15m", "'15' MINUTE", 900_000),
+        _longer("bars_15m", "bars_1h", "'1' HOUR", 3_600_000),
+        "77_bars",
         "81_bars_sink",
         "82_forming_bars_sink",
         "83_quote_bars_sink",
@@ -128,8 +143,12 @@ def statements(job: Job, settings: Settings, partitions: int) -> list[str]:
         "fetch_min_bytes": str(job.fetch_min_bytes),
         "fetch_max_wait_ms": str(job.fetch_max_wait_ms),
     }
-    texts = ((SQL_FOLDER / f"{name}.sql").read_text(encoding="utf-8") for name in job.files)
-    return [rendering.render(text, values) for text in texts]
+    found = []
+    for file in job.files:
+        template = Template(file, ()) if isinstance(file, str) else file
+        text = (SQL_FOLDER / f"{template.name}.sql").read_text(encoding="utf-8")
+        found.append(rendering.render(text, values | dict(template.values)))
+    return found
 
 
 def checkpoint_folder(settings: Settings, job: Job) -> Path:

@@ -2,7 +2,7 @@
 -- Input:  trades_in_minute.
 -- Output: view trade_minutes: sums and extremes of the minute. Sums of size (19 digits) and of price times size
 --         (37 digits) are exact in DECIMAL(38). `slot_0` to `slot_11` are the last trades of the twelve
---         five-second slots, NULL for a slot without one; 74_bars_1m.sql says what they are for.
+--         five-second slots, NULL for a slot without one; 75_bars_1m.sql says what they are for.
 CREATE TEMPORARY VIEW trade_minutes AS
 SELECT
   `window_time` AS `row_time`,

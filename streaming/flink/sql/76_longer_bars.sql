@@ -1,10 +1,11 @@
--- Grain:  one window of one hour of one pair on one exchange that had a trade or a quote.
--- Input:  bars_15m.
--- Output: view bars_1h: the sums and extremes of the window, from those of the shorter windows in it.
-CREATE TEMPORARY VIEW bars_1h AS
+-- Grain:  one window of ${interval} of one pair on one exchange that had a trade or a quote.
+-- Input:  ${shorter}.
+-- Output: view ${longer}: the sums and extremes of the window, from those of the shorter windows in it. The file
+--         runs once for each length but the first (streaming/flink/jobs.py).
+CREATE TEMPORARY VIEW ${longer} AS
 SELECT
   `window_time` AS `row_time`,
-  MIN(`start_ms`) - MOD(MIN(`start_ms`), 3600000) AS `start_ms`,
+  MIN(`start_ms`) - MOD(MIN(`start_ms`), ${length_ms}) AS `start_ms`,
   `exchange`,
   `pair`,
   `simulated`,
@@ -24,17 +25,20 @@ SELECT
   MAX(`last_trade_id`) AS `last_trade_id`,
   SUM(CAST(
     CAST(`spread_moment` AS DECIMAL(28, 10))
-      + CAST(`spread_step` AS DECIMAL(20, 10)) * CAST(MOD(`start_ms`, 3600000) AS DECIMAL(8, 0)) AS DECIMAL(28, 10)
+      + CAST(`spread_step` AS DECIMAL(20, 10)) * CAST(MOD(`start_ms`, ${length_ms}) AS DECIMAL(8, 0)) AS DECIMAL(28, 10)
   )) AS `spread_moment`,
   SUM(`spread_step`) AS `spread_step`,
   SUM(CAST(
     CAST(`spread_bp_moment` AS DECIMAL(28, 10))
-      + CAST(`spread_bp_step` AS DECIMAL(20, 10)) * CAST(MOD(`start_ms`, 3600000) AS DECIMAL(8, 0)) AS DECIMAL(28, 10)
+      + CAST(`spread_bp_step` AS DECIMAL(20, 10)) * CAST(MOD(`start_ms`, ${length_ms}) AS DECIMAL(8, 0)) AS DECIMAL(28, 10)
   )) AS `spread_bp_moment`,
   SUM(`spread_bp_step`) AS `spread_bp_step`,
-  SUM(`valid_moment` + `valid_step` * MOD(`start_ms`, 3600000)) AS `valid_moment`,
+  SUM(`valid_moment` + `valid_step` * MOD(`start_ms`, ${length_ms})) AS `valid_moment`,
   SUM(`valid_step`) AS `valid_step`,
   MAX(`last_state`) AS `last_state`,
+  SUM(`variance_1m`) AS `variance_1m`,
+  SUM(`variance_5m`) AS `variance_5m`,
+  SUM(`variance_15m`) AS `variance_15m`,
   SUM(`variance_1h`) AS `variance_1h`
-FROM TABLE(TUMBLE(TABLE bars_15m, DESCRIPTOR(`row_time`), INTERVAL '1' HOUR))
+FROM TABLE(TUMBLE(TABLE ${shorter}, DESCRIPTOR(`row_time`), INTERVAL ${interval}))
 GROUP BY `window_start`, `window_end`, `window_time`, `exchange`, `pair`, `simulated`
