@@ -15,3 +15,19 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
     """Real Kafka and Flink, without jobs, for the whole session."""
     with flink_cluster.running(tmp_path_factory.mktemp("flink")) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def jobs_and_their_input(cluster: FlinkCluster) -> None:
+    """The jobs, started when the input of the modules about them waits in Kafka, the earlier times first.
+
+    Waiting matters: of input that comes all at once into partitions that were silent, the first pair's last times
+    would make the other pairs late.
+    """
+    from tests.integration import test_flink_bars, test_flink_jobs
+
+    if "flink-jobs" in cluster.processes:
+        cluster.terminate("flink-jobs")
+    test_flink_bars.put_input(cluster)
+    test_flink_jobs.put_input(cluster)
+    cluster.start_jobs()

@@ -23,7 +23,11 @@ from tests.integration.flink_cluster import FlinkCluster, await_that, trade
 from tests.integration.flink_market import WINDOWS, Market, assert_equal, flagged, ticker, written
 from tests.integration.platform_process import RECORDING
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.timeout(300),
+    pytest.mark.usefixtures("jobs_and_their_input"),
+]
 
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
@@ -106,17 +110,14 @@ MARKET = afternoon()
 RECORDED = flink_market.recorded("REC_SIM") if (RECORDING / "btcusdt-trades.parquet").exists() else None
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _afternoon(cluster: FlinkCluster) -> None:
-    """The input, waiting in Kafka when the jobs start."""
-    assert "flink-jobs" not in cluster.processes, "run this module before those whose trades are later"
+def put_input(cluster: FlinkCluster) -> None:
+    """Write the input, for jobs that start after it."""
     for market in (RECORDED, MARKET):
         if market is not None:
             trades, tickers = market.shuffled(seed=3)
             cluster.produce(topics.CLEAN_TRADES, cluster.trades(trades))
             cluster.produce(topics.CLEAN_TICKERS, cluster.tickers(tickers))
     close(cluster, END_MS)
-    cluster.ensure_jobs()
 
 
 def close(cluster: FlinkCluster, at_ms: int) -> None:

@@ -21,15 +21,17 @@ from tests.integration.flink_cluster import FlinkCluster, await_that, trade
 from tests.integration.flink_market import Key, Market, assert_equal, written
 from tests.reference_bars import MINUTE_MS
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.timeout(300),
+    pytest.mark.usefixtures("jobs_and_their_input"),
+]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _messages_then_jobs(cluster: FlinkCluster) -> None:
-    """Messages that wait in Kafka when the jobs start, then the jobs."""
+def put_input(cluster: FlinkCluster) -> None:
+    """Write the input, for jobs that start after it."""
     cluster.produce(topics.TRADES, cluster.trades(WAITING) + BROKEN)
     cluster.produce(topics.TICKERS, [(1, b"", records.encode(TICKER))] * 2)
-    cluster.ensure_jobs()
 
 
 def shuffled(exchange: str, pair: str, count: int, start_ms: int, step_ms: int, seed: int) -> list[Trade]:
