@@ -21,8 +21,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
 def jobs_and_their_input(cluster: FlinkCluster) -> None:
     """The jobs, started when the input of the modules about them waits in Kafka, the earlier times first.
 
-    Waiting matters: of input that comes all at once into partitions that were silent, the first pair's last times
-    would make the other pairs late.
+    Waiting matters: of input that comes all at once into partitions that were silent, the first pair's last
+    times would make the other pairs late.
     """
     from tests.integration import test_flink_bars, test_flink_jobs
 
