@@ -56,7 +56,6 @@ class Job:
     fetch_min_bytes: int
     fetch_max_wait_ms: int
     state_version: int = 1
-    planner_options: tuple[tuple[str, str], ...] = ()
     compression: tuple[str, str] | None = None
 
 
@@ -128,8 +127,6 @@ BARS: Final = Job(
     fetch_max_wait_ms=200,
     state_version=2,
     compression=("bar_quotes", "quote_bars_sink"),
-    # A view that several outputs are made from is computed once, whichever of its columns each takes.
-    planner_options=(("table.optimizer.reuse-optimize-block-with-digest-enabled", "true"),),
 )
 
 JOBS: Final = {job.key: job for job in (TICK, BARS)}
@@ -197,7 +194,9 @@ def configuration(job: Job, settings: Settings) -> dict[str, str]:
         "table.exec.state.ttl": f"{job.state_ttl_s} s",
         # A window holds each trade once when it is summed up, so adding up locally first would save nothing.
         "table.optimizer.agg-phase-strategy": "ONE_PHASE",
-    } | dict(job.planner_options)
+        # Views that several outputs share are computed once.
+        "table.optimizer.reuse-optimize-block-with-digest-enabled": "true",
+    }
 
 
 def fingerprint(job: Job, settings: Settings, partitions: int) -> str:

@@ -21,7 +21,7 @@ DECIMAL: Final = "NUMBER(38, 18)"
 MICROS: Final = "TIMESTAMP_NTZ(6)"
 NANOS: Final = "TIMESTAMP_NTZ(9)"
 FLAG: Final = "BOOLEAN"
-DOUBLE: Final = "FLOAT"
+FLOAT: Final = "FLOAT"
 
 _TIMES: Final = (MICROS, NANOS)
 """Types whose text a column takes as it is: an insert need not cast it, which halves its planning on the
@@ -221,9 +221,9 @@ _BAR_FIGURES: Final = (
     ("LAST_TRADE_ID", INTEGER),
     ("BUY_VOLUME", DECIMAL),
     ("SELL_VOLUME", DECIMAL),
-    ("REALIZED_VARIANCE", DOUBLE),
-    ("GARMAN_KLASS", DOUBLE),
-    ("ROGERS_SATCHELL", DOUBLE),
+    ("REALIZED_VARIANCE", FLOAT),
+    ("GARMAN_KLASS", FLOAT),
+    ("ROGERS_SATCHELL", FLOAT),
     ("FLAGGED_COUNT", INTEGER),
 )
 """What a rollup computes from the stored trades."""
