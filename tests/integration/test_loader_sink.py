@@ -100,7 +100,7 @@ def test_rows_and_offsets_of_all_tables_arrive_together(emulator: Emulator, sink
         "OPS.GAPS": 1,
         "RAW.DEAD_LETTERS": 1,
     }
-    assert dict(rows(emulator, "SELECT TOPIC, NEXT_OFFSET FROM OPS.LOAD_OFFSETS")) == {
+    assert dict(rows(emulator, "SELECT TOPIC, NEXT_OFFSET FROM OPS.LOAD_OFFSETS WHERE NEXT_OFFSET > 0")) == {
         topics.CLEAN_TRADES: 3,
         topics.CLEAN_TICKERS: 1,
         topics.BARS_1M: 1,
