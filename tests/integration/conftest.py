@@ -18,16 +18,16 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
 
 
 @pytest.fixture(scope="session")
-def jobs_and_their_input(cluster: FlinkCluster) -> None:
+def jobs_and_their_input(request: pytest.FixtureRequest, cluster: FlinkCluster) -> None:
     """The jobs, started when the input of the modules about them waits in Kafka, the earlier times first.
 
     Waiting matters: of input that comes all at once into partitions that were silent, the first pair's last
     times would make the other pairs late.
     """
-    from tests.integration import test_flink_bars, test_flink_jobs
-
+    modules = {item.module.__name__: item.module for item in request.session.items if hasattr(item, "module")}
     if "flink-jobs" in cluster.processes:
         cluster.terminate("flink-jobs")
-    test_flink_bars.put_input(cluster)
-    test_flink_jobs.put_input(cluster)
+    for _, module in sorted(modules.items()):
+        if hasattr(module, "put_input"):
+            module.put_input(cluster)
     cluster.start_jobs()
