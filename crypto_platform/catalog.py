@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 
 import dagster as dg
 
+from streaming import settings as platform_settings
 from streaming import topics
 
 OWNER: Final = "team:data-platform"
@@ -36,10 +37,18 @@ def table_key(name: str) -> dg.AssetKey:
 FEED_TRADES: Final = dg.AssetKey(["okx", "trades_all"])
 FEED_TICKERS: Final = dg.AssetKey(["okx", "tickers"])
 
+LOADS_RAW_TICKERS: Final = platform_settings.load().loader_raw_tickers
+"""Whether the loader fills RAW.TICKERS besides the quote bars."""
+
 TABLE_OF_TOPIC: Final[dict[str, str]] = {
     topics.CLEAN_TRADES: "RAW.TRADES",
-    topics.CLEAN_TICKERS: "RAW.TICKERS",
+    **({topics.CLEAN_TICKERS: "RAW.TICKERS"} if LOADS_RAW_TICKERS else {}),
     topics.BARS_1M: "MARKET.BARS_1M",
+    topics.BARS_5M: "MARKET.BARS_5M",
+    topics.BARS_15M: "MARKET.BARS_15M",
+    topics.BARS_1H: "MARKET.BARS_1H",
+    topics.QUOTE_BARS_1S: "MARKET.QUOTE_BARS_1S",
+    topics.LATE_TRADES: "OPS.LATE_TRADES",
     topics.DEAD_LETTERS: "RAW.DEAD_LETTERS",
     topics.GAPS: "OPS.GAPS",
 }
@@ -51,8 +60,13 @@ STEADY_TOPICS: Final = (
     topics.CLEAN_TRADES,
     topics.CLEAN_TICKERS,
     topics.BARS_1M,
+    topics.BARS_5M,
+    topics.BARS_15M,
+    topics.BARS_FORMING,
+    topics.QUOTE_BARS_1S,
 )
-"""Topics that never rest while a market trades; gaps and dead letters are silent on a good day."""
+"""Topics that never rest while a market trades; gaps, dead letters and late trades are silent on a good
+day, and an hour is longer than the limit of `STALE_AFTER`."""
 
 LOADER_KEEPS_UP: Final = "loader_keeps_up"
 CHECKPOINTS_ARE_RECENT: Final = "checkpoints_are_recent"

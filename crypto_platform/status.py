@@ -24,9 +24,9 @@ from streaming.errors import PlatformError, ServiceUnavailableError
 from streaming.flink.jobs import JOBS
 from streaming.flink.rest import FlinkRest
 from streaming.kafka import consumer, watermarks
+from streaming.loader.rows import loaded_topics
 from streaming.settings import Settings
 
-LOADED_TOPICS = (topics.CLEAN_TRADES, topics.CLEAN_TICKERS, topics.BARS_1M, topics.DEAD_LETTERS, topics.GAPS)
 MAX_LAG_RECORDS = 10_000
 MAX_CHECKPOINT_AGE_S = 60.0
 MAX_TICK_AGE_S = 15.0
@@ -177,7 +177,7 @@ def loader_lag(settings: Settings) -> dict[str, int]:
     try:
         known = client.list_topics(timeout=KAFKA_TIMEOUT_S).topics
         lag: dict[str, int] = {}
-        for topic in LOADED_TOPICS:
+        for topic in loaded_topics(raw_tickers=settings.loader_raw_tickers):
             if topic not in known:
                 raise ServiceUnavailableError(
                     f"Kafka has no topic {topic}.", "`crypto-platform up` creates it."

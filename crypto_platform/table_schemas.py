@@ -29,18 +29,25 @@ def schemas() -> dict[str, dg.TableSchema]:
 
 
 def parse_schemas(text: str) -> dict[str, dg.TableSchema]:
-    """The column schema of every CREATE TABLE in `text`, by `SCHEMA.TABLE`; other statements are ignored."""
-    found: dict[str, dg.TableSchema] = {}
-    for statement in sql_files.split(text):
-        if "TABLE" not in statement.split("(")[0].upper():
+    """The column schema of every table in `text`, by `SCHEMA.TABLE`, as CREATE TABLE and the ALTER TABLE
+    after it leave it; other statements are ignored."""
+    found: dict[str, list[dg.TableColumn]] = {}
+    for text_of_one in sql_files.split(text):
+        if "TABLE" not in text_of_one.split("(")[0].upper():
             continue
-        created = sqlglot.parse_one(statement, dialect=DIALECT)
-        if isinstance(created, exp.Create) and created.kind == "TABLE":
-            table = created.find(exp.Table)
-            assert table is not None
-            columns = [_column(one) for one in created.this.expressions if isinstance(one, exp.ColumnDef)]
-            found[f"{table.db}.{table.name}".upper()] = dg.TableSchema(columns)
-    return found
+        statement = sqlglot.parse_one(text_of_one, dialect=DIALECT)
+        table = statement.find(exp.Table)
+        if table is None:
+            continue
+        columns = found.setdefault(f"{table.db}.{table.name}".upper(), [])
+        if isinstance(statement, exp.Create) and statement.kind == "TABLE":
+            columns += [_column(one) for one in statement.this.expressions if isinstance(one, exp.ColumnDef)]
+        for action in statement.args.get("actions", ()):
+            if isinstance(action, exp.ColumnDef):
+                columns.append(_column(action))
+            elif isinstance(action, exp.AlterColumn) and action.args.get("allow_null"):
+                columns[:] = [_nullable(one) if one.name == action.name.upper() else one for one in columns]
+    return {name: dg.TableSchema(columns) for name, columns in found.items() if columns}
 
 
 def _column(definition: exp.ColumnDef) -> dg.TableColumn:
@@ -54,6 +61,15 @@ def _column(definition: exp.ColumnDef) -> dg.TableColumn:
         constraints=dg.TableColumnConstraints(
             nullable=not any(isinstance(one, exp.NotNullColumnConstraint) for one in constraints)
         ),
+    )
+
+
+def _nullable(column: dg.TableColumn) -> dg.TableColumn:
+    return dg.TableColumn(
+        name=column.name,
+        type=column.type,
+        description=column.description,
+        constraints=dg.TableColumnConstraints(nullable=True),
     )
 
 

@@ -97,11 +97,18 @@ def newest(connection: SnowflakeConnection, table: str, time_column: str) -> dat
 
 
 SETTLING: Final = timedelta(seconds=30)
-"""A minute that ended this long before the newest trade has been closed by Flink and its bar loaded."""
+"""A window that ended this long before the newest trade has been closed by Flink and its bar loaded."""
 
 
-def touched_minutes(connection: SnowflakeConnection, lookback: timedelta) -> list[datetime]:
-    """The minutes (naive UTC) whose bars miss a trade that was loaded within `lookback`, once a pair."""
+def touched_windows(connection: SnowflakeConnection, query: str, lookback: timedelta) -> list[datetime]:
+    """The starts (naive UTC) of the windows whose bars miss a trade that was loaded within `lookback`, once
+    a pair.
+
+    Args:
+        connection: to the warehouse.
+        query: the file that asks for windows of one length, `queries/touched_bars_…`.
+        lookback: how long ago the trade may have been loaded.
+    """
     now = datetime.now(UTC).replace(tzinfo=None)
     # Rows carry the clock of the loader's machine, which may be ahead of ours.
     span: dict[str, Any] = {
@@ -109,5 +116,4 @@ def touched_minutes(connection: SnowflakeConnection, lookback: timedelta) -> lis
         "to_time": now + timedelta(minutes=5),
         "settling_seconds": int(SETTLING.total_seconds()),
     }
-    found = warehouse.rows(connection, sql_files.statement("queries/touched_minutes"), span)
-    return [minute for _, _, minute in found]
+    return [start for _, _, start in warehouse.rows(connection, sql_files.statement(query), span)]

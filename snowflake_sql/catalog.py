@@ -1,9 +1,14 @@
 """Reads the SQL files of this folder and splits them into statements.
 
-What belongs here: file access and the form of bind parameters. What does not: SQL itself, and running it.
+What belongs here: file access, includes and the form of bind parameters. What does not: SQL itself, and
+running it.
 
 A file names its parameters `:name`; `statements` turns them into `%(name)s`, which is what the connector and
 dagster-snowflake bind by default.
+
+A line `-- include: fragments/name with A = B, C = D` stands for that file without its header, in which
+every A is written as B and every C as D, so that a formula stands in one place. A fragment is itself valid
+SQL.
 """
 
 from __future__ import annotations
@@ -17,15 +22,31 @@ ROOT = Path(__file__).parent
 _PARAMETER = re.compile(r"(?<![\w:\])\"]):([a-z_]+)\b")
 _STRING_OR_COMMENT_OR_END = re.compile(r"'(?:[^']|'')*'|--[^\n]*|;")
 _END = "\x00"
+_INCLUDE = re.compile(r"^( *)-- include: (\S+)(?: with (.+))?$", re.MULTILINE)
+_HEADER = re.compile(r"\A(?:--[^\n]*\n|\n)+")
 
 
 def read(name: str) -> str:
     """The text of a file by its name without `.sql`: `read("rollups/bars_1h")`.
 
+    What it includes is part of it.
+
     Raises:
         FileNotFoundError: there is no such file.
+        ValueError: an include replaces something that the fragment does not have.
     """
-    return (ROOT / f"{name}.sql").read_text(encoding="utf-8")
+    return _INCLUDE.sub(_included, (ROOT / f"{name}.sql").read_text(encoding="utf-8"))
+
+
+def _included(match: re.Match[str]) -> str:
+    indent, name, replacements = match.groups()
+    text = _HEADER.sub("", read(name)).rstrip().removesuffix(";" if indent else "")
+    for replacement in replacements.split(", ") if replacements else ():
+        before, _, after = replacement.partition(" = ")
+        if before not in text:
+            raise ValueError(f"{name} has no {before} to replace.")
+        text = text.replace(before, after)
+    return "\n".join(indent + line if line else line for line in text.splitlines())
 
 
 @cache

@@ -65,6 +65,16 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     simulated: bool
 
 
+class CleanTrade(Trade, frozen=True, kw_only=True):
+    """A trade of the clean topic, with the ids of the anomaly rules that flag it in `rules`, separated by
+    commas.
+
+    Empty means that none does; a record without the field is such a one.
+    """
+
+    rules: str = ""
+
+
 class Ticker(msgspec.Struct, frozen=True, kw_only=True):
     """The state of one pair's market at one exchange time. A value the exchange left out is None.
 
@@ -98,8 +108,28 @@ class Ticker(msgspec.Struct, frozen=True, kw_only=True):
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
     """One closed window of one pair: [window_start_ms, window_end_ms) in exchange time.
 
-    Identity: (exchange, pair, window_start_ms). `open` and `close` are the prices of the first and last
-    trade by (exchange time, trade id). `vwap` = quote_volume / volume, rounded half up to 10 decimals.
+    Identity: (exchange, pair, window_end_ms - window_start_ms, window_start_ms).
+
+    Trades that an anomaly rule flags are left out of everything but `flagged_count` and the trade ids.
+    `open` and `close` are the prices of the first and last trade by (exchange time, trade id). `vwap` =
+    quote_volume / volume, rounded half up to 10 decimals. A window that has quotes, or flagged trades only,
+    is a bar too: its `trade_count` is 0, its volumes are zero, its `vwap` is None, and its four prices are
+    the last price before it. A window without either has no bar.
+
+    `buy_volume` and `sell_volume` are by the taker's side. `spread` is the mean of ask - bid in the quote
+    currency, `spread_bp` that of 10,000 (ask - bid) / mid, each quote weighted with the time it held and
+    rounded half up to 10 decimals; a quote holds until the next one, also across windows. Only quotes with
+    both sides and ask >= bid count: they held for `quoted_ms` of the window. None when no quote came within
+    the window, or none of these.
+
+    The three variances are of log prices over the window, not annualised; their square roots are
+    volatilities. `realized_variance` is the sum of squared log returns from the open to the last price of
+    each five-second slot with a trade (Andersen and Bollerslev 1998). With O, H, L, C the four prices,
+    `garman_klass` = ln(H/L)^2 / 2 - (2 ln 2 - 1) ln(C/O)^2 (Garman and Klass 1980) and `rogers_satchell` =
+    ln(H/O) ln(H/C) + ln(L/O) ln(L/C) (Rogers and Satchell 1991). They are doubles, right to
+    `VARIANCE_TOLERANCE`; with few trades in the window the last two are too low.
+
+    The fields from `buy_volume` on are None in bars that were written before they existed.
     """
 
     v: int = SCHEMA_VERSION
@@ -113,10 +143,96 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     close: str
     volume: str
     quote_volume: str
+    vwap: str | None
+    trade_count: int
+    first_trade_id: int | None
+    last_trade_id: int | None
+    simulated: bool
+    buy_volume: str | None = None
+    sell_volume: str | None = None
+    spread: str | None = None
+    spread_bp: str | None = None
+    quoted_ms: int | None = None
+    realized_variance: float | None = None
+    garman_klass: float | None = None
+    rogers_satchell: float | None = None
+    flagged_count: int | None = None
+
+
+VARIANCE_TOLERANCE: Final = 1e-9
+"""Relative error allowed to a variance, whose logarithms differ in the last digit from one engine to
+another; below 1e-15 the difference itself."""
+
+
+class FormingBar(msgspec.Struct, frozen=True, kw_only=True):
+    """A minute of one pair that is not over: what has been traded until `as_of_ms`, once a second.
+
+    Identity: (exchange, pair, window_start_ms, as_of_ms). Fields as in `Bar`. It is for showing: it may
+    lack a trade that comes late, or count one twice after a failure, until the closed bar says how it was.
+    """
+
+    v: int = SCHEMA_VERSION
+    exchange: str
+    pair: str
+    window_start_ms: int
+    window_end_ms: int
+    as_of_ms: int
+    open: str
+    high: str
+    low: str
+    close: str
+    volume: str
+    quote_volume: str
     vwap: str
     trade_count: int
-    first_trade_id: int
-    last_trade_id: int
+    buy_volume: str
+    sell_volume: str
+    flagged_count: int
+    simulated: bool
+
+
+class QuoteBar(msgspec.Struct, frozen=True, kw_only=True):
+    """The quotes of one pair within one second of exchange time.
+
+    Identity: (exchange, pair, window_start_ms). Quotes are taken by the millisecond: the last one of each,
+    by (exchange time, producer epoch, sequence), of which there were `quote_count`. A side's prices are of
+    the quotes that had that side, None if none had. `spread`, `spread_bp` and `quoted_ms` as in `Bar`.
+    """
+
+    v: int = SCHEMA_VERSION
+    exchange: str
+    pair: str
+    window_start_ms: int
+    window_end_ms: int
+    bid_open: str | None
+    bid_high: str | None
+    bid_low: str | None
+    bid_close: str | None
+    ask_open: str | None
+    ask_high: str | None
+    ask_low: str | None
+    ask_close: str | None
+    spread: str | None
+    spread_bp: str | None
+    quoted_ms: int
+    quote_count: int
+    simulated: bool
+
+
+class LateTrade(msgspec.Struct, frozen=True, kw_only=True):
+    """A trade that came after the bar of its minute was closed, so that bars may lack it.
+
+    Identity: (exchange, pair, trade_id). It may be a copy of a trade that was on time.
+    """
+
+    v: int = SCHEMA_VERSION
+    exchange: str
+    pair: str
+    first_id: int
+    trade_id: int
+    exchange_time_us: int
+    receive_time_ns: int
+    source: Source
     simulated: bool
 
 
@@ -155,7 +271,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     simulated: bool
 
 
-Record = Trade | Ticker | Bar | DeadLetter | Gap
+Record = Trade | Ticker | Bar | FormingBar | QuoteBar | LateTrade | DeadLetter | Gap
 
 _encoder = msgspec.json.Encoder()
 

@@ -236,6 +236,11 @@ class Settings(BaseModel):
     loader_batch_ms: Annotated[int, Field(ge=1, le=600_000)] = _env(
         "CRYPTO_LOADER_BATCH_MS", 200, description="Milliseconds after which the loader writes what it has"
     )
+    loader_raw_tickers: bool = _env(
+        "CRYPTO_LOADER_RAW_TICKERS",
+        False,
+        description="Load every ticker into RAW.TICKERS besides the one-second quote bars made of them",
+    )
     metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = _env(
         "CRYPTO_METRICS_PORT",
         None,

@@ -14,6 +14,12 @@ TRADES: Final = "CryptoCurrency_trades"
 CLEAN_TRADES: Final = "CryptoCurrency_clean_trades"
 CLEAN_TICKERS: Final = "CryptoCurrency_clean_tickers"
 BARS_1M: Final = "CryptoCurrency_bars_1m"
+BARS_5M: Final = "CryptoCurrency_bars_5m"
+BARS_15M: Final = "CryptoCurrency_bars_15m"
+BARS_1H: Final = "CryptoCurrency_bars_1h"
+BARS_FORMING: Final = "CryptoCurrency_bars_forming"
+QUOTE_BARS_1S: Final = "CryptoCurrency_quote_bars_1s"
+LATE_TRADES: Final = "CryptoCurrency_late_trades"
 ANOMALIES: Final = "CryptoCurrency_anomalies"
 GAPS: Final = "CryptoCurrency_gaps"
 DEAD_LETTERS: Final = "CryptoCurrency_dead_letters"
@@ -26,6 +32,12 @@ ALL_TOPICS: Final = (
     CLEAN_TRADES,
     CLEAN_TICKERS,
     BARS_1M,
+    BARS_5M,
+    BARS_15M,
+    BARS_1H,
+    BARS_FORMING,
+    QUOTE_BARS_1S,
+    LATE_TRADES,
     ANOMALIES,
     GAPS,
     DEAD_LETTERS,
@@ -43,6 +55,8 @@ SEED_PARTITIONS: Final[dict[str, int]] = {
 
 REPLICATION_FACTOR: Final = 3
 RETENTION_HOURS: Final = 168
+FORMING_RETENTION_HOURS: Final = 1
+"""A bar that forms is of no use once its minute is closed, and there is one a second and pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +70,25 @@ class TopicSpec:
 
 
 def topic_specs(partitions: int, replication_factor: int = REPLICATION_FACTOR) -> list[TopicSpec]:
-    """Every topic: those of records with `partitions` partitions, 168 h retention and snappy; the pairs'."""
+    """Every topic: those of records with `partitions` partitions, 168 h retention (forming bars 1 h) and
+    snappy; the pairs'."""
     config = {
         "retention.ms": str(RETENTION_HOURS * 3_600_000),
         "compression.type": "snappy",
         "min.insync.replicas": str(max(1, replication_factor - 1)),
         "message.timestamp.type": "CreateTime",
     }
+    forming = {
+        "retention.ms": str(FORMING_RETENTION_HOURS * 3_600_000),
+        # Only whole segments are removed, so they must not last much longer than what they hold.
+        "segment.ms": str(FORMING_RETENTION_HOURS * 3_600_000 // 2),
+    }
     return [
-        *(TopicSpec(name, partitions, replication_factor, dict(config)) for name in ALL_TOPICS),
+        *(
+            TopicSpec(
+                name, partitions, replication_factor, config | (forming if name == BARS_FORMING else {})
+            )
+            for name in ALL_TOPICS
+        ),
         TopicSpec(PAIRS, 1, replication_factor, config | {"retention.ms": "-1"}),
     ]

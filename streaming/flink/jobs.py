@@ -27,20 +27,36 @@ of a pair in order: de-duplication spreads a pair's trades over the subtasks by 
 
 
 @dataclass(frozen=True, slots=True)
+class Template:
+    """An SQL file that runs several times in a job, with other values each time."""
+
+    name: str
+    values: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One Flink job: its `name` on the cluster, its SQL files in the order they run, and how it works.
 
     Trades are fetched as soon as there are `fetch_min_bytes`, or after `fetch_max_wait_ms`.
+
+    `state_version` is raised with a change of the SQL that cannot take over the state of before: a job of
+    another version keeps its checkpoints elsewhere, so it starts without state (docs/flink-upgrades.md).
+
+    `compression` names the tables between which the job makes much into little: what it reads from the
+    first and writes to the second is published.
     """
 
     key: str
     name: str
-    files: tuple[str, ...]
+    files: tuple[str | Template, ...]
     checkpoint_interval_ms: int
     exactly_once: bool
     state_ttl_s: int
     fetch_min_bytes: int
     fetch_max_wait_ms: int
+    state_version: int = 1
+    compression: tuple[str, str] | None = None
 
 
 TICK: Final = Job(
@@ -67,22 +83,50 @@ TICK: Final = Job(
     fetch_max_wait_ms=2_000,
 )
 
+
+def _longer(shorter: str, longer: str, interval: str, length_ms: int) -> Template:
+    """Bars of `length_ms` made from shorter ones."""
+    values = {"shorter": shorter, "longer": longer, "interval": interval, "length_ms": str(length_ms)}
+    return Template("76_longer_bars", tuple(values.items()))
+
+
 BARS: Final = Job(
     key="bars",
     name="crypto-bars",
     files=(
-        "01_trades",
-        "11_trades_checked",
-        "13_usable_trades",
-        "24_trades_in_window",
-        "34_bars_1m_sink",
-        "42_bars_job",
+        "51_bar_trades",
+        "52_bar_quotes",
+        "53_trades_marked",
+        "54_trades_on_time",
+        "55_trades_in_minute",
+        "56_trade_minutes",
+        "61_quotes_by_ms",
+        "62_quotes",
+        "63_quote_steps",
+        "64_quote_seconds",
+        "65_quote_minutes",
+        "71_minute_parts",
+        "72_minutes",
+        "73_minutes_in_line",
+        "74_minutes_with_last",
+        "75_bars_1m",
+        _longer("bars_1m", "bars_5m", "'5' MINUTE", 300_000),
+        _longer("bars_5m", "bars_15m", "'15' MINUTE", 900_000),
+        _longer("bars_15m", "bars_1h", "'1' HOUR", 3_600_000),
+        "77_bars",
+        "81_bars_sink",
+        "82_forming_bars_sink",
+        "83_quote_bars_sink",
+        "84_late_trades_sink",
+        "91_bars_job",
     ),
     checkpoint_interval_ms=2_000,
     exactly_once=True,
     state_ttl_s=0,
     fetch_min_bytes=65_536,
     fetch_max_wait_ms=200,
+    state_version=2,
+    compression=("bar_quotes", "quote_bars_sink"),
 )
 
 JOBS: Final = {job.key: job for job in (TICK, BARS)}
@@ -96,18 +140,26 @@ def statements(job: Job, settings: Settings, partitions: int) -> list[str]:
         "fetch_min_bytes": str(job.fetch_min_bytes),
         "fetch_max_wait_ms": str(job.fetch_max_wait_ms),
     }
-    texts = ((SQL_FOLDER / f"{name}.sql").read_text(encoding="utf-8") for name in job.files)
-    return [rendering.render(text, values) for text in texts]
+    found = []
+    for file in job.files:
+        template = Template(file, ()) if isinstance(file, str) else file
+        text = (SQL_FOLDER / f"{template.name}.sql").read_text(encoding="utf-8")
+        found.append(rendering.render(text, values | dict(template.values)))
+    return found
 
 
 def checkpoint_folder(settings: Settings, job: Job) -> Path:
     """Where the job keeps its checkpoints, a folder for each life of it."""
-    return settings.home.absolute() / "flink" / "checkpoints" / job.name
+    return settings.home.absolute() / "flink" / "checkpoints" / _state_name(job)
 
 
 def savepoint_folder(settings: Settings, job: Job) -> Path:
     """Where the job leaves a savepoint when it is stopped."""
-    return settings.home.absolute() / "flink" / "savepoints" / job.name
+    return settings.home.absolute() / "flink" / "savepoints" / _state_name(job)
+
+
+def _state_name(job: Job) -> str:
+    return job.name if job.state_version == 1 else f"{job.name}-v{job.state_version}"
 
 
 def configuration(job: Job, settings: Settings) -> dict[str, str]:
@@ -142,6 +194,8 @@ def configuration(job: Job, settings: Settings) -> dict[str, str]:
         "table.exec.state.ttl": f"{job.state_ttl_s} s",
         # A window holds each trade once when it is summed up, so adding up locally first would save nothing.
         "table.optimizer.agg-phase-strategy": "ONE_PHASE",
+        # Views that several outputs share are computed once.
+        "table.optimizer.reuse-optimize-block-with-digest-enabled": "true",
     }
 
 

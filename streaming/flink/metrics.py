@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 class Metrics:
-    """One set of metrics in a registry of its own; every one has the label `job`."""
+    """One set of metrics in a registry of its own; those of a job have the label `job`."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -28,6 +28,18 @@ class Metrics:
         self.pending = self._gauge("crypto_flink_pending_records", "Kafka records not read yet")
         self.late = self._gauge(
             "crypto_flink_late_records", "Rows dropped behind the watermark in this life of the job"
+        )
+        self.quote_records = Gauge(
+            "crypto_flink_quote_records",
+            "Tickers read (in) and one-second quote bars written for them (out) in this life of the bars job",
+            ["direction"],
+            registry=self.registry,
+        )
+        self.quote_bytes = Gauge(
+            "crypto_flink_quote_bytes",
+            "Bytes of the tickers read (in) and of the quote bars written for them (out)",
+            ["direction"],
+            registry=self.registry,
         )
         self.submissions = Counter(
             "crypto_flink_submissions",

@@ -146,6 +146,15 @@ class _Metric(msgspec.Struct, frozen=True):
     sum: float | None = None
 
 
+class Traffic(msgspec.Struct, frozen=True):
+    """Records and bytes that went in and out of a part of a job."""
+
+    records_in: int
+    bytes_in: int
+    records_out: int
+    bytes_out: int
+
+
 class _Jobs(msgspec.Struct, frozen=True):
     jobs: list[JobSummary]
 
@@ -246,11 +255,27 @@ class FlinkRest:
 
     def pending_records(self, job_id: str) -> int:
         """Kafka records that the job's sources have not read yet."""
-        return round(sum(self._vertex_sums(job_id, "pendingRecords").values()))
+        return round(sum(self._vertex_sums(job_id, "pendingRecords", within="Source").values()))
 
     def late_records(self, job_id: str) -> int:
         """Rows the job's windows dropped because they came behind the watermark."""
         return round(sum(self._vertex_sums(job_id, "numLateRecordsDropped").values()))
+
+    def traffic(self, job_id: str, source: str, sink: str) -> Traffic:
+        """What the table `source` of a job has read and its table `sink` has written in this life of it."""
+
+        read = self._vertex_sums(job_id, "numRecordsIn", "numBytesIn", within=source)
+        written = self._vertex_sums(job_id, "numRecordsSend", "numBytesSend", within=sink)
+
+        def total(found: Mapping[str, float], table: str, suffix: str) -> int:
+            return round(sum(n for name, n in found.items() if table in name and name.endswith(suffix)))
+
+        return Traffic(
+            records_in=total(read, source, ".numRecordsIn"),
+            bytes_in=total(read, source, ".numBytesIn"),
+            records_out=total(written, sink, ".numRecordsSend"),
+            bytes_out=total(written, sink, ".numBytesSend"),
+        )
 
     def exceptions(self, job_id: str) -> list[JobException]:
         """The job's latest failures, the youngest first."""
@@ -283,16 +308,19 @@ class FlinkRest:
             time.sleep(POLL_S)
         raise SavepointError(f"The savepoint of job {job_id} was not complete after {timeout_s:.0f} s.")
 
-    def _vertex_sums(self, job_id: str, suffix: str) -> dict[str, float]:
-        """The sum over subtasks of each metric that ends in `suffix`, by vertex and name.
+    def _vertex_sums(self, job_id: str, *suffixes: str, within: str = "") -> dict[str, float]:
+        """The sum over subtasks of each metric that ends in one of `suffixes`, by vertex and name, of the
+        vertices with `within` in their name.
 
         An operator's metrics carry its name in front, so the names have to be listed first.
         """
         sums: dict[str, float] = {}
         for vertex in self.job(job_id).vertices:
+            if within not in vertex.name:
+                continue
             path = f"/jobs/{job_id}/vertices/{vertex.id}/subtasks/metrics"
             names = [metric.id for metric in self._get(path, list[_Metric])]
-            wanted = [name for name in names if name.rpartition(".")[2] == suffix]
+            wanted = [name for name in names if name.rpartition(".")[2] in suffixes]
             if wanted:
                 found = self._get(path, list[_Metric], get=",".join(wanted), agg="sum")
                 sums |= {f"{vertex.id}.{metric.id}": metric.sum or 0.0 for metric in found}

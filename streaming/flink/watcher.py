@@ -25,6 +25,7 @@ from streaming.flink import jobs, recovery
 from streaming.flink.errors import FlinkRequestError, FlinkUnavailableError
 from streaming.flink.jobs import Job
 from streaming.flink.metrics import Metrics
+from streaming.flink.planner import root_cause
 from streaming.flink.rest import Checkpoints, FlinkRest, JobSummary, Overview
 from streaming.flink.submit import Submitted
 from streaming.settings import Settings
@@ -105,6 +106,7 @@ class _Memory:
     attempts: int = 0
     next_attempt: float = 0.0
     known_id: str = ""
+    failed_id: str = ""
     fingerprint: str = ""
 
 
@@ -226,6 +228,9 @@ class Watcher:
             last = next((summary for summary in summaries if summary.name == job.name), None)
             state = last.state if last else "MISSING"
             self.health[job.key] = replace(self.health[job.key], id="", state=state, tasks_running=0)
+            if last and state == "FAILED" and last.id != memory.failed_id:
+                memory.failed_id = last.id
+                self._explain_failure(job, last.id)
             self.metrics.up.labels(job.key).set(0)
             return self.clock() >= memory.next_attempt
         self._record(job, found[0], memory, slow)
@@ -246,6 +251,7 @@ class Watcher:
             memory.attempts = 0
             if slow:
                 recovery.prune(self.settings, job, summary.id)
+                self._publish_compression(job, summary.id)
         gauges = self.metrics
         gauges.up.labels(job.key).set(1 if summary.all_tasks_run else 0)
         gauges.restarts.labels(job.key).set(health.restarts)
@@ -257,6 +263,22 @@ class Watcher:
         if latest is not None:
             gauges.checkpoint_duration.labels(job.key).set(latest.duration / 1000)
             gauges.checkpoint_size.labels(job.key).set(latest.size)
+
+    def _explain_failure(self, job: Job, job_id: str) -> None:
+        """Say why a life of the job ended, which is how a state that it cannot take over shows."""
+        found = self.flink.exceptions(job_id)
+        reason = root_cause(found[0].stacktrace) if found else "no reason given"
+        structlog.get_logger().error("job failed", job=job.name, id=job_id, reason=reason)
+        self.health[job.key] = replace(self.health[job.key], error=reason)
+
+    def _publish_compression(self, job: Job, job_id: str) -> None:
+        if job.compression is None:
+            return
+        traffic = self.flink.traffic(job_id, *job.compression)
+        self.metrics.quote_records.labels("in").set(traffic.records_in)
+        self.metrics.quote_records.labels("out").set(traffic.records_out)
+        self.metrics.quote_bytes.labels("in").set(traffic.bytes_in)
+        self.metrics.quote_bytes.labels("out").set(traffic.bytes_out)
 
     def _submit(self, due: Sequence[Job]) -> None:
         log = structlog.get_logger()

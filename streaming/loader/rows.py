@@ -22,14 +22,15 @@ from streaming.errors import RecordError
 from streaming.loader import tables
 from streaming.loader.tables import Table
 from streaming.records import (
-    PRICE_INTEGER_DIGITS,
-    PRICE_SCALE,
     SCHEMA_VERSION,
     SIZE_INTEGER_DIGITS,
     SIZE_SCALE,
     Bar,
+    CleanTrade,
     DeadLetter,
     Gap,
+    LateTrade,
+    QuoteBar,
     Ticker,
     Trade,
     decimal_text,
@@ -37,7 +38,7 @@ from streaming.records import (
     size_text,
 )
 
-Value = str | int | bool | None
+Value = str | int | float | bool | None
 Row = list[Value]
 """A table's values in column order, without LOADED_AT."""
 
@@ -120,9 +121,11 @@ def _named_market(value: bytes) -> tuple[str | None, str | None]:
 
 
 _market_decoder = msgspec.json.Decoder(_Market)
-_trade_decoder = msgspec.json.Decoder(Trade)
+_trade_decoder = msgspec.json.Decoder(CleanTrade)
 _ticker_decoder = msgspec.json.Decoder(Ticker)
 _bar_decoder = msgspec.json.Decoder(Bar)
+_quote_bar_decoder = msgspec.json.Decoder(QuoteBar)
+_late_trade_decoder = msgspec.json.Decoder(LateTrade)
 _gap_decoder = msgspec.json.Decoder(Gap)
 _dead_letter_decoder = msgspec.json.Decoder(DeadLetter)
 
@@ -140,6 +143,7 @@ def _trade(message: Message) -> Loadable:
         size_text(trade.size),
         trade.side,
         *_record_tail(trade),
+        _printable(trade.rules) or None,
         message.partition,
         message.offset,
     ]
@@ -168,33 +172,102 @@ def _ticker(message: Message) -> Loadable:
     return Loadable(tables.TICKERS, row, ticker.exchange_time_us)
 
 
+BAR_TABLES: Final = {
+    topics.BARS_1M: (60_000, tables.BARS_1M),
+    topics.BARS_5M: (300_000, tables.BARS_5M),
+    topics.BARS_15M: (900_000, tables.BARS_15M),
+    topics.BARS_1H: (3_600_000, tables.BARS_1H),
+}
+"""The length in ms of the bars of each topic, and their table."""
+
+
 def _bar(message: Message) -> Loadable:
     bar = _bar_decoder.decode(message.value)
-    if bar.window_end_ms <= bar.window_start_ms:
-        raise RecordError(f"window_end_ms {bar.window_end_ms} is not after window_start_ms.")
+    length_ms, table = BAR_TABLES[message.topic]
     row: Row = [
-        *_names(bar.exchange, bar.pair),
-        _micros(bar.window_start_ms * 1000, "window_start_ms"),
-        _micros(bar.window_end_ms * 1000, "window_end_ms"),
+        *_window(bar, length_ms),
         price_text(bar.open, "open"),
         price_text(bar.high, "high"),
         price_text(bar.low, "low"),
         price_text(bar.close, "close"),
-        decimal_text(bar.volume, "volume", integer_digits=VOLUME_INTEGER_DIGITS, scale=SIZE_SCALE),
-        decimal_text(
-            bar.quote_volume, "quote_volume", integer_digits=VOLUME_INTEGER_DIGITS, scale=VOLUME_SCALE
-        ),
-        decimal_text(bar.vwap, "vwap", integer_digits=PRICE_INTEGER_DIGITS, scale=PRICE_SCALE),
+        _total(bar.volume, "volume", SIZE_SCALE, zero=bar.trade_count == 0),
+        _total(bar.quote_volume, "quote_volume", VOLUME_SCALE, zero=bar.trade_count == 0),
+        None if bar.vwap is None else price_text(bar.vwap, "vwap"),
         _integer(bar.trade_count, "trade_count"),
-        _integer(bar.first_trade_id, "first_trade_id"),
-        _integer(bar.last_trade_id, "last_trade_id"),
+        _integer_or_none(bar.first_trade_id, "first_trade_id"),
+        _integer_or_none(bar.last_trade_id, "last_trade_id"),
+        None if bar.buy_volume is None else _total(bar.buy_volume, "buy_volume", SIZE_SCALE, zero=True),
+        None if bar.sell_volume is None else _total(bar.sell_volume, "sell_volume", SIZE_SCALE, zero=True),
+        bar.realized_variance,
+        bar.garman_klass,
+        bar.rogers_satchell,
+        _integer_or_none(bar.flagged_count, "flagged_count"),
+        *_spread(bar),
         bar.simulated,
         0,
         "flink",
         message.partition,
         message.offset,
     ]
-    return Loadable(tables.BARS_1M, row)
+    return Loadable(table, row)
+
+
+def _quote_bar(message: Message) -> Loadable:
+    bar = _quote_bar_decoder.decode(message.value)
+    row: Row = [
+        *_window(bar, 1000),
+        *(
+            _price_or_none(getattr(bar, name), name)
+            for name in (
+                *("bid_open", "bid_high", "bid_low", "bid_close"),
+                *("ask_open", "ask_high", "ask_low", "ask_close"),
+            )
+        ),
+        *_spread(bar),
+        _integer(bar.quote_count, "quote_count"),
+        bar.simulated,
+        message.partition,
+        message.offset,
+    ]
+    return Loadable(tables.QUOTE_BARS_1S, row)
+
+
+def _late_trade(message: Message) -> Loadable:
+    late = _late_trade_decoder.decode(message.value)
+    row: Row = [
+        *_names(late.exchange, late.pair),
+        _integer(late.first_id, "first_id"),
+        _integer(late.trade_id, "trade_id"),
+        _micros(late.exchange_time_us, "exchange_time_us"),
+        _nanos(late.receive_time_ns),
+        late.source,
+        late.simulated,
+        message.partition,
+        message.offset,
+    ]
+    return Loadable(tables.LATE_TRADES, row)
+
+
+def _window(bar: Bar | QuoteBar, length_ms: int) -> Row:
+    if bar.window_end_ms - bar.window_start_ms != length_ms or bar.window_start_ms % length_ms:
+        raise RecordError(f"window_end_ms {bar.window_end_ms} does not end a window of {length_ms} ms.")
+    return [
+        *_names(bar.exchange, bar.pair),
+        _micros(bar.window_start_ms * 1000, "window_start_ms"),
+        _micros(bar.window_end_ms * 1000, "window_end_ms"),
+    ]
+
+
+def _spread(bar: Bar | QuoteBar) -> Row:
+    return [
+        _price_or_none(bar.spread, "spread"),
+        _price_or_none(bar.spread_bp, "spread_bp"),
+        _integer_or_none(bar.quoted_ms, "quoted_ms"),
+    ]
+
+
+def _total(value: str, field: str, scale: int, *, zero: bool) -> str:
+    return decimal_text(value, field, integer_digits=VOLUME_INTEGER_DIGITS, scale=scale, allow_zero=zero)
 
 
 def _gap(message: Message) -> Loadable:
@@ -238,13 +311,23 @@ def _dead_letter(message: Message) -> Loadable:
 _CONVERTERS: Final[dict[str, Callable[[Message], Loadable]]] = {
     topics.CLEAN_TRADES: _trade,
     topics.CLEAN_TICKERS: _ticker,
-    topics.BARS_1M: _bar,
+    **dict.fromkeys(BAR_TABLES, _bar),
+    topics.QUOTE_BARS_1S: _quote_bar,
+    topics.LATE_TRADES: _late_trade,
     topics.GAPS: _gap,
     topics.DEAD_LETTERS: _dead_letter,
 }
 
-LOADED_TOPICS: Final = tuple(_CONVERTERS)
-"""The topics the loader reads."""
+CONVERTED_TOPICS: Final = tuple(_CONVERTERS)
+"""The topics whose messages have a table."""
+
+
+def loaded_topics(*, raw_tickers: bool) -> tuple[str, ...]:
+    """The topics the loader reads: all that have a table, the tickers only if they are wanted.
+
+    Quote bars say what tickers say in a tenth of the rows.
+    """
+    return tuple(topic for topic in CONVERTED_TOPICS if raw_tickers or topic != topics.CLEAN_TICKERS)
 
 
 def _record_tail(record: Trade | Ticker) -> Row:
@@ -279,6 +362,10 @@ def _integer(value: int, field: str) -> int:
     if not 0 <= value <= LARGEST_INTEGER:
         raise RecordError(f"{field} {value} is negative or above {LARGEST_INTEGER}.")
     return value
+
+
+def _integer_or_none(value: int | None, field: str) -> int | None:
+    return None if value is None else _integer(value, field)
 
 
 def _price_or_none(value: str | None, field: str) -> str | None:

@@ -20,7 +20,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from streaming import kafka
 from streaming.errors import ServiceUnavailableError
 from streaming.loader.batch import TopicPartition as Place
-from streaming.loader.rows import LOADED_TOPICS, Message
+from streaming.loader.rows import Message, loaded_topics
 from streaming.settings import Settings
 
 GROUP: Final = "crypto-loader"
@@ -79,15 +79,17 @@ class Source(Protocol):
 
 @dataclass
 class KafkaSource:
-    """The topics of `LOADED_TOPICS` on the brokers of `settings`."""
+    """The topics that `settings` want loaded, on their brokers."""
 
     settings: Settings
+    topics: tuple[str, ...] = field(init=False)
     _consumer: Consumer = field(init=False)
     _positions: dict[Place, int] = field(default_factory=dict)
     _ends: dict[Place, int] = field(default_factory=dict)
     _complaint: str | None = None
 
     def __post_init__(self) -> None:
+        self.topics = loaded_topics(raw_tickers=self.settings.loader_raw_tickers)
         self._consumer = kafka.consumer(
             self.settings,
             GROUP,
@@ -112,7 +114,7 @@ class KafkaSource:
         """
         try:
             found = self._consumer.list_topics(timeout=TIMEOUT_S).topics
-            missing = [name for name in LOADED_TOPICS if name not in found]
+            missing = [name for name in self.topics if name not in found]
             if missing:
                 raise ServiceUnavailableError(
                     f"Kafka at {self.settings.bootstrap_servers} has no topic {', '.join(missing)}.",
@@ -120,7 +122,7 @@ class KafkaSource:
                 )
             return {
                 (name, partition): self._watermarks((name, partition))[0]
-                for name in LOADED_TOPICS
+                for name in self.topics
                 for partition in found[name].partitions
             }
         except KafkaException as error:
@@ -132,7 +134,7 @@ class KafkaSource:
             found = self._consumer.list_topics(timeout=TIMEOUT_S).topics
         except KafkaException as error:
             raise self._unavailable(error) from error
-        return sum(len(found[name].partitions) for name in LOADED_TOPICS if name in found)
+        return sum(len(found[name].partitions) for name in self.topics if name in found)
 
     def assign(self, position: Mapping[Place, int]) -> list[LostOffsets]:
         """Read from `position`.

@@ -21,6 +21,7 @@ DECIMAL: Final = "NUMBER(38, 18)"
 MICROS: Final = "TIMESTAMP_NTZ(6)"
 NANOS: Final = "TIMESTAMP_NTZ(9)"
 FLAG: Final = "BOOLEAN"
+FLOAT: Final = "FLOAT"
 
 _TIMES: Final = (MICROS, NANOS)
 """Types whose text a column takes as it is: an insert need not cast it, which halves its planning on the
@@ -172,6 +173,7 @@ TRADES: Final = Table(
         ("SIZE", DECIMAL),
         ("SIDE", TEXT),
         *_RECORD_TAIL,
+        ("RULES", TEXT),
         *_KAFKA,
     ),
     mode=Mode.APPEND,
@@ -206,34 +208,112 @@ TICKERS: Final = Table(
 
 _LATER_OFFSET: Final = "(s.KAFKA_PARTITION <> t.KAFKA_PARTITION OR s.KAFKA_OFFSET > t.KAFKA_OFFSET)"
 
-BARS_1M: Final = Table(
-    name="MARKET.BARS_1M",
+_BAR_FIGURES: Final = (
+    ("OPEN", DECIMAL),
+    ("HIGH", DECIMAL),
+    ("LOW", DECIMAL),
+    ("CLOSE", DECIMAL),
+    ("VOLUME", DECIMAL),
+    ("QUOTE_VOLUME", DECIMAL),
+    ("VWAP", DECIMAL),
+    ("TRADE_COUNT", INTEGER),
+    ("FIRST_TRADE_ID", INTEGER),
+    ("LAST_TRADE_ID", INTEGER),
+    ("BUY_VOLUME", DECIMAL),
+    ("SELL_VOLUME", DECIMAL),
+    ("REALIZED_VARIANCE", FLOAT),
+    ("GARMAN_KLASS", FLOAT),
+    ("ROGERS_SATCHELL", FLOAT),
+    ("FLAGGED_COUNT", INTEGER),
+)
+"""What a rollup computes from the stored trades."""
+_SPREAD: Final = (("SPREAD", DECIMAL), ("SPREAD_BP", DECIMAL), ("QUOTED_MS", INTEGER))
+"""What only the stream computes, which has every quote."""
+
+
+def _bars(name: str) -> Table:
+    """A table of bars. A rollup has seen every stored trade, late ones too; the stream has not, so of a bar
+    that a rollup wrote it replaces nothing but the spread."""
+    return Table(
+        name=name,
+        columns=(
+            ("EXCHANGE", TEXT),
+            ("PAIR", TEXT),
+            ("WINDOW_START", MICROS),
+            ("WINDOW_END", MICROS),
+            *_BAR_FIGURES,
+            *_SPREAD,
+            ("IS_SIMULATED", FLAG),
+            ("REVISION", INTEGER),
+            ("COMPUTED_BY", TEXT),
+            *_KAFKA,
+        ),
+        mode=Mode.UPSERT,
+        identity=("EXCHANGE", "PAIR", "WINDOW_START"),
+        prune="WINDOW_START",
+        later=(
+            f"(t.COMPUTED_BY = 'flink' AND {_LATER_OFFSET}"
+            " OR t.COMPUTED_BY = 'rollup' AND t.QUOTED_MS IS NULL AND s.QUOTED_MS IS NOT NULL)"
+        ),
+        renewed=(
+            *(
+                (column, f"CASE WHEN t.COMPUTED_BY = 'flink' THEN s.{column} ELSE t.{column} END")
+                for column in (*(name for name, _ in _BAR_FIGURES), "COMPUTED_BY")
+            ),
+            ("REVISION", "t.REVISION + 1"),
+        ),
+    )
+
+
+BARS_1M: Final = _bars("MARKET.BARS_1M")
+BARS_5M: Final = _bars("MARKET.BARS_5M")
+BARS_15M: Final = _bars("MARKET.BARS_15M")
+BARS_1H: Final = _bars("MARKET.BARS_1H")
+
+QUOTE_BARS_1S: Final = Table(
+    name="MARKET.QUOTE_BARS_1S",
     columns=(
         ("EXCHANGE", TEXT),
         ("PAIR", TEXT),
         ("WINDOW_START", MICROS),
         ("WINDOW_END", MICROS),
-        ("OPEN", DECIMAL),
-        ("HIGH", DECIMAL),
-        ("LOW", DECIMAL),
-        ("CLOSE", DECIMAL),
-        ("VOLUME", DECIMAL),
-        ("QUOTE_VOLUME", DECIMAL),
-        ("VWAP", DECIMAL),
-        ("TRADE_COUNT", INTEGER),
-        ("FIRST_TRADE_ID", INTEGER),
-        ("LAST_TRADE_ID", INTEGER),
+        ("BID_OPEN", DECIMAL),
+        ("BID_HIGH", DECIMAL),
+        ("BID_LOW", DECIMAL),
+        ("BID_CLOSE", DECIMAL),
+        ("ASK_OPEN", DECIMAL),
+        ("ASK_HIGH", DECIMAL),
+        ("ASK_LOW", DECIMAL),
+        ("ASK_CLOSE", DECIMAL),
+        ("SPREAD", DECIMAL),
+        ("SPREAD_BP", DECIMAL),
+        ("QUOTED_MS", INTEGER),
+        ("QUOTE_COUNT", INTEGER),
         ("IS_SIMULATED", FLAG),
-        ("REVISION", INTEGER),
-        ("COMPUTED_BY", TEXT),
         *_KAFKA,
     ),
     mode=Mode.UPSERT,
     identity=("EXCHANGE", "PAIR", "WINDOW_START"),
     prune="WINDOW_START",
-    # A rollup has seen every stored trade, late ones too; the stream has not.
-    later=f"t.COMPUTED_BY = 'flink' AND {_LATER_OFFSET}",
-    renewed=(("REVISION", "t.REVISION + 1"),),
+    later=_LATER_OFFSET,
+)
+
+LATE_TRADES: Final = Table(
+    name="OPS.LATE_TRADES",
+    columns=(
+        ("EXCHANGE", TEXT),
+        ("PAIR", TEXT),
+        ("FIRST_ID", INTEGER),
+        ("TRADE_ID", INTEGER),
+        ("EXCHANGE_TIME", MICROS),
+        ("RECEIVE_TIME", NANOS),
+        ("SOURCE", TEXT),
+        ("IS_SIMULATED", FLAG),
+        *_KAFKA,
+    ),
+    mode=Mode.APPEND,
+    identity=("EXCHANGE", "PAIR", "TRADE_ID"),
+    prune="TRADE_ID",
 )
 
 GAPS: Final = Table(
@@ -274,7 +354,8 @@ DEAD_LETTERS: Final = Table(
     mode=Mode.KEEP,
 )
 
-ALL: Final = (TRADES, TICKERS, BARS_1M, GAPS, DEAD_LETTERS)
+BARS: Final = (BARS_1M, BARS_5M, BARS_15M, BARS_1H)
+ALL: Final = (TRADES, TICKERS, *BARS, QUOTE_BARS_1S, LATE_TRADES, GAPS, DEAD_LETTERS)
 
 SELECT_OFFSETS: Final = "SELECT TOPIC, PARTITION_ID, NEXT_OFFSET FROM OPS.LOAD_OFFSETS"
 

@@ -15,3 +15,19 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
     """Real Kafka and Flink, without jobs, for the whole session."""
     with flink_cluster.running(tmp_path_factory.mktemp("flink")) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def jobs_and_their_input(request: pytest.FixtureRequest, cluster: FlinkCluster) -> None:
+    """The jobs, started when the input of the modules about them waits in Kafka, the earlier times first.
+
+    Waiting matters: of input that comes all at once into partitions that were silent, the first pair's last
+    times would make the other pairs late.
+    """
+    modules = {item.module.__name__: item.module for item in request.session.items if hasattr(item, "module")}
+    if "flink-jobs" in cluster.processes:
+        cluster.terminate("flink-jobs")
+    for _, module in sorted(modules.items()):
+        if hasattr(module, "put_input"):
+            module.put_input(cluster)
+    cluster.start_jobs()

@@ -26,8 +26,9 @@ from streaming import kafka as clients
 from streaming import records
 from streaming import settings as settings_module
 from streaming.errors import PlatformError
+from streaming.flink.jobs import Job
 from streaming.flink.rest import FlinkRest
-from streaming.records import Trade
+from streaming.records import Ticker, Trade
 from streaming.settings import Settings
 
 REPOSITORY = Path(__file__).parents[2]
@@ -111,6 +112,11 @@ class FlinkCluster:
         self.spawn("flink-jobs", [sys.executable, "-m", "streaming.flink"], {})
         self.await_ready()
 
+    def ensure_jobs(self) -> None:
+        """Start the job service unless it runs."""
+        if "flink-jobs" not in self.processes:
+            self.start_jobs()
+
     def await_ready(self, timeout_s: float = 90) -> None:
         await_that("the job service is ready", lambda: self.readiness().get("ready") is True, timeout_s)
 
@@ -124,13 +130,26 @@ class FlinkCluster:
         assert isinstance(found, dict)
         return found
 
+    def taskmanager_of(self, job: Job) -> int:
+        """The TaskManager that runs the job's tasks."""
+        with self.rest as rest:
+            (running,) = rest.running(job.name)
+        base = self.settings.flink_url
+        vertices = httpx.get(f"{base}/jobs/{running.id}").json()["vertices"]
+        found = httpx.get(f"{base}/jobs/{running.id}/vertices/{vertices[0]['id']}/taskmanagers").json()
+        return int(found["taskmanagers"][0]["taskmanager-id"].rpartition("-")[2])
+
+    def inherited_environment(self) -> dict[str, str]:
+        """This process's environment with the cluster's settings in place of the platform's own."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("CRYPTO_", "KAFKA_", "FLINK_"))}
+        return kept | self.environment
+
     def spawn(self, name: str, command: list[str], environment: dict[str, str]) -> None:
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("CRYPTO_", "KAFKA_", "FLINK_"))}
         with (self.home / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 command,
                 cwd=REPOSITORY,
-                env=inherited | self.environment | environment,
+                env=self.inherited_environment() | environment,
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -172,6 +191,13 @@ class FlinkCluster:
         return [
             (self.settings.partitions[t.pair], records.key_of(t.exchange, t.pair), records.encode(t))
             for t in trades
+        ]
+
+    def tickers(self, tickers: list[Ticker]) -> list[tuple[int, bytes, bytes]]:
+        """Tickers as messages for `produce`, on the partition of their pair."""
+        return [
+            (self.settings.partitions[t.pair], records.key_of(t.exchange, t.pair), records.encode(t))
+            for t in tickers
         ]
 
     def read(self, topic: str) -> list[tuple[int, dict[str, Any]]]:

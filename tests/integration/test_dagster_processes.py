@@ -129,7 +129,10 @@ def test_a_rollup_asked_for_in_the_interface_reaches_the_warehouse(stack: Stack)
     at = hour.replace(tzinfo=None) + timedelta(minutes=7)
     with warehouse.connect(stack.settings) as connection:
         connection.cursor().execute(
-            "INSERT INTO RAW.TRADES SELECT 'OKX_SIM', 'BTC-USDT', 1, 1, 1, 100, 2, 'buy', %(at)s, %(at)s, "
+            "INSERT INTO RAW.TRADES (EXCHANGE, PAIR, FIRST_ID, TRADE_ID, FILL_COUNT, PRICE, SIZE, SIDE, "
+            "EXCHANGE_TIME, RECEIVE_TIME, SOURCE, IS_SIMULATED, PRODUCER_ID, PRODUCER_EPOCH, PRODUCER_SEQ, "
+            "SCHEMA_VERSION, KAFKA_PARTITION, KAFKA_OFFSET, LOADED_AT) SELECT 'OKX_SIM', 'BTC-USDT', "
+            "1, 1, 1, 100, 2, 'buy', %(at)s, %(at)s, "
             "'ws', TRUE, 'p', 1, 1, 1, 0, 0, %(at)s",
             {"at": at},
         )

@@ -35,7 +35,7 @@ def tables(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator["Tab
     for name, value in emulator.environment.items():
         monkeypatch.setenv(name, value)
     with warehouse.connect(emulator.settings) as connection:
-        for table in ("RAW.TRADES", "MARKET.BARS_1M", "MARKET.BARS_1H"):
+        for table in ("RAW.TRADES", "OPS.LATE_TRADES", *(bars.table for bars in late_bars.LENGTHS)):
             connection.cursor().execute(f"DELETE FROM {table}")
         yield Tables(connection)
 
@@ -50,7 +50,10 @@ class Tables:
         self, trade_id: int, at: datetime, price: str = "100", size: str = "1", loaded_at: datetime = NOON
     ) -> None:
         self.connection.cursor().execute(
-            "INSERT INTO RAW.TRADES SELECT 'OKX_SIM', 'BTC-USDT', %(id)s, %(id)s, 1, %(price)s, %(size)s, "
+            "INSERT INTO RAW.TRADES (EXCHANGE, PAIR, FIRST_ID, TRADE_ID, FILL_COUNT, PRICE, SIZE, SIDE, "
+            "EXCHANGE_TIME, RECEIVE_TIME, SOURCE, IS_SIMULATED, PRODUCER_ID, PRODUCER_EPOCH, PRODUCER_SEQ, "
+            "SCHEMA_VERSION, KAFKA_PARTITION, KAFKA_OFFSET, LOADED_AT) SELECT 'OKX_SIM', 'BTC-USDT', "
+            "%(id)s, %(id)s, 1, %(price)s, %(size)s, "
             "'buy', %(at)s, %(at)s, 'ws', TRUE, 'p', 1, %(id)s, 1, 0, %(id)s, %(loaded)s",
             {"id": trade_id, "price": price, "size": size, "at": at, "loaded": loaded_at},
         )
@@ -58,7 +61,12 @@ class Tables:
     def bar_1m(self, start: datetime, price: str, count: int, first_id: int, last_id: int) -> None:
         """The bar of `count` trades of size 1 at one price."""
         self.connection.cursor().execute(
-            "INSERT INTO MARKET.BARS_1M SELECT 'OKX_SIM', 'BTC-USDT', %(start)s, %(end)s, %(p)s, %(p)s, "
+            "INSERT INTO MARKET.BARS_1M (EXCHANGE, PAIR, WINDOW_START, WINDOW_END, OPEN, HIGH, LOW, "
+            "CLOSE, VOLUME, "
+            "QUOTE_VOLUME, VWAP, TRADE_COUNT, FIRST_TRADE_ID, LAST_TRADE_ID, IS_SIMULATED, REVISION, "
+            "COMPUTED_BY, "
+            "KAFKA_PARTITION, KAFKA_OFFSET, LOADED_AT) SELECT 'OKX_SIM', 'BTC-USDT', %(start)s, "
+            "%(end)s, %(p)s, %(p)s, "
             "%(p)s, %(p)s, %(n)s, %(n)s * %(p)s, %(p)s, %(n)s, %(first)s, %(last)s, TRUE, 0, 'flink', 0, 0, "
             "%(loaded)s",
             {
@@ -211,7 +219,7 @@ def test_an_empty_table_has_nothing_to_check_and_says_so(tables: Tables) -> None
 
 def recompute_late_bars() -> list[dg.AssetMaterialization | None]:
     with dg.DagsterInstance.ephemeral() as instance:
-        job = late_bars.recompute_late_bars_1m_job
+        job = late_bars.recompute_late_bars_job
         job.execute_in_process(resources={"warehouse": WarehouseResource()}, instance=instance)
         found = instance.fetch_materializations(catalog.table_key("MARKET.BARS_1M"), limit=5).records
         return [record.asset_materialization for record in found]
@@ -219,7 +227,7 @@ def recompute_late_bars() -> list[dg.AssetMaterialization | None]:
 
 def late_bars_tick() -> object:
     with dg.build_schedule_context() as context:
-        return late_bars.recompute_late_bars_1m_schedule(context, warehouse=WarehouseResource())
+        return late_bars.recompute_late_bars_schedule(context, warehouse=WarehouseResource())
 
 
 BARS_AND_THEIR_MAKERS = (

@@ -7,36 +7,34 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
-from decimal import Decimal
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import pytest
+import structlog
 
 from streaming import records, topics
-from streaming.records import Bar, DeadLetter, Ticker, Trade
+from streaming.flink.jobs import BARS, Job
+from streaming.records import DeadLetter, Ticker, Trade
 from tests.integration.flink_cluster import FlinkCluster, await_that, trade
-from tests.reference_bars import MINUTE_MS, ReferenceTrade, bars
+from tests.integration.flink_market import Key, Market, assert_equal, written
+from tests.reference_bars import MINUTE_MS
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.timeout(300),
+    pytest.mark.usefixtures("jobs_and_their_input"),
+]
 
-DECIMALS = ("open", "high", "low", "close", "volume", "quote_volume", "vwap")
-NUMBERS = ("trade_count", "first_trade_id", "last_trade_id")
-Key = tuple[str, int]
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _messages_then_jobs(cluster: FlinkCluster) -> Iterator[None]:
-    """Messages that wait in Kafka when the jobs start, then the jobs."""
+def put_input(cluster: FlinkCluster) -> None:
+    """Write the input, for jobs that start after it."""
     cluster.produce(topics.TRADES, cluster.trades(WAITING) + BROKEN)
     cluster.produce(topics.TICKERS, [(1, b"", records.encode(TICKER))] * 2)
-    cluster.start_jobs()
-    yield
-    assert cluster.terminate("flink-jobs") == 0
 
 
-def market(exchange: str, pair: str, count: int, start_ms: int, step_ms: int, seed: int) -> list[Trade]:
+def shuffled(exchange: str, pair: str, count: int, start_ms: int, step_ms: int, seed: int) -> list[Trade]:
     """Trades with awkward decimals, each up to 0.8 s out of order, and a third of them twice."""
     chance = random.Random(seed)
     found = [
@@ -55,7 +53,7 @@ def market(exchange: str, pair: str, count: int, start_ms: int, step_ms: int, se
 
 
 BASE_MS = (time.time_ns() // 1_000_000 // MINUTE_MS - 20) * MINUTE_MS
-BUSY = market("X_SIM", "BTC-USDT", 500, BASE_MS + 7, 411, 1) + market(
+BUSY = shuffled("X_SIM", "BTC-USDT", 500, BASE_MS + 7, 411, 1) + shuffled(
     "X_SIM", "ETH-USDT", 300, BASE_MS, 700, 2
 )
 QUIET = [trade("X_SIM", "SOL-USDT", 5, BASE_MS + 500)]
@@ -63,6 +61,8 @@ SAME_TIME = [trade("X_SIM", "BNB-USDT", n, BASE_MS + 9_000, str(n)) for n in (12
 MANY_FILLS = [msgspec.structs.replace(trade("X_SIM", "XRP-USDT", 107, BASE_MS + 1), first_id=101, count=7)]
 CLOSING = [trade("X_SIM", pair, 9999, BASE_MS + 10 * MINUTE_MS) for pair in ("BTC-USDT", "ETH-USDT")]
 WAITING = BUSY + QUIET + SAME_TIME + MANY_FILLS + CLOSING
+X_MARKET = Market("X_SIM")
+X_MARKET.trades = list({(t.pair, t.trade_id): t for t in WAITING}.values())
 
 GOOD = trade("X_SIM", "BTC-USDT", 77_777, BASE_MS)
 BROKEN = [
@@ -100,39 +100,19 @@ TICKER = Ticker(
     source="ws",
     simulated=True,
 )
-
-
-def written_bars(cluster: FlinkCluster, exchange: str) -> dict[Key, dict[str, Any]]:
-    """The bars of an exchange, each of which must stand in the topic once and on its pair's partition."""
-    found: dict[Key, dict[str, Any]] = {}
-    for partition, value in cluster.read(topics.BARS_1M):
-        bar = msgspec.convert(value, Bar)
-        if bar.exchange != exchange:
-            continue
-        key = (bar.pair, bar.window_start_ms)
-        assert key not in found, f"{key} was written twice"
-        assert partition == cluster.settings.partitions[bar.pair]
-        assert bar.window_end_ms - bar.window_start_ms == MINUTE_MS
-        assert bar.simulated
-        found[key] = {n: Decimal(getattr(bar, n)) for n in DECIMALS} | {n: getattr(bar, n) for n in NUMBERS}
-    return found
-
-
-def expected_bars(trades: list[Trade], until_ms: int) -> dict[Key, dict[str, Any]]:
-    once = {(t.pair, t.trade_id): t for t in trades}
-    reference = bars(
-        ReferenceTrade(t.pair, t.trade_id, t.exchange_time_us // 1000, Decimal(t.price), Decimal(t.size))
-        for t in once.values()
-    )
-    return {key: dict(bar) for key, bar in reference.items() if key[1] < until_ms}
+X_MARKET.tickers = [TICKER]
 
 
 def test_bars_equal_an_independent_computation(cluster: FlinkCluster) -> None:
-    expected = expected_bars(BUSY + QUIET + SAME_TIME, BASE_MS + 10 * MINUTE_MS)
-    await_that("every bar is there", lambda: len(written_bars(cluster, "X_SIM")) >= len(expected) + 1)
-    written = written_bars(cluster, "X_SIM")
-    fills = written.pop(("XRP-USDT", BASE_MS))
-    assert written == expected
+    end_ms = BASE_MS + 10 * MINUTE_MS
+    wanted = X_MARKET.bars(topics.BARS_1M, end_ms)
+
+    def found() -> dict[Key, dict[str, Any]]:
+        return written(cluster, topics.BARS_1M, "X_SIM", end_ms)
+
+    await_that("every bar is there", lambda: len(found()) >= len(wanted))
+    assert_equal(found(), wanted)
+    fills = found()["XRP-USDT", BASE_MS]
     assert (fills["trade_count"], fills["first_trade_id"], fills["last_trade_id"]) == (7, 101, 107)
 
 
@@ -152,15 +132,21 @@ def test_clean_trades_keep_text_and_partition_and_stand_there_once(cluster: Flin
 
 def test_a_pairs_clean_trades_keep_the_order_of_arrival(cluster: FlinkCluster) -> None:
     found = [
-        value["trade_id"] for p, value in cluster.read(topics.CLEAN_TRADES) if value["pair"] == "BTC-USDT"
+        value["trade_id"]
+        for _, value in cluster.read(topics.CLEAN_TRADES)
+        if (value["exchange"], value["pair"]) == ("X_SIM", "BTC-USDT")
     ]
     arrived = list(dict.fromkeys(t.trade_id for t in WAITING if t.pair == "BTC-USDT"))
     assert found[: len(arrived)] == arrived
 
 
 def test_a_ticker_with_missing_values_passes_once(cluster: FlinkCluster) -> None:
-    await_that("the ticker is there", lambda: len(cluster.read(topics.CLEAN_TICKERS)) > 0)
-    assert [(p, msgspec.convert(v, Ticker)) for p, v in cluster.read(topics.CLEAN_TICKERS)] == [(1, TICKER)]
+    def clean() -> list[tuple[int, Ticker]]:
+        found = [(p, msgspec.convert(value, Ticker)) for p, value in cluster.read(topics.CLEAN_TICKERS)]
+        return [(p, one) for p, one in found if one.exchange == "X_SIM"]
+
+    await_that("the ticker is there", lambda: bool(clean()))
+    assert clean() == [(1, TICKER)]
 
 
 def test_what_is_unusable_goes_to_the_dead_letters_with_a_reason(cluster: FlinkCluster) -> None:
@@ -189,30 +175,75 @@ def test_what_is_unusable_goes_to_the_dead_letters_with_a_reason(cluster: FlinkC
     assert any('"price":"0.12345678901"' in text for text in raw)
 
 
-def test_bars_are_exact_when_a_taskmanager_dies_in_the_middle_of_a_minute(cluster: FlinkCluster) -> None:
-    """Two and a half minutes of exchange time in half a minute; the TaskManager with the bars is killed."""
+@dataclass
+class Recovery:
+    """Watches one job from a kill until every task of it runs again."""
+
+    cluster: FlinkCluster
+    job: Job
+    killed_s: float = 0.0
+    down: bool = False
+    recovered_s: float | None = None
+
+    def begin(self) -> None:
+        self.killed_s, self.down, self.recovered_s = time.monotonic(), False, None
+
+    def look(self) -> None:
+        with self.cluster.rest as rest:
+            running = rest.running(self.job.name)
+        all_run = bool(running) and running[0].all_tasks_run
+        self.down = self.down or not all_run
+        if self.down and all_run and self.recovered_s is None:
+            self.recovered_s = time.monotonic() - self.killed_s
+
+
+def test_bars_are_exact_when_taskmanager_jobmanager_and_both_are_killed_within_a_minute(
+    cluster: FlinkCluster,
+) -> None:
+    """Five minutes of exchange time in one; each process is back two seconds after its kill, as the
+    supervisor has it.
+
+    The TaskManager that is killed first runs the bars, and the job is back within twenty seconds.
+    """
     start_ms = BASE_MS + 11 * MINUTE_MS
+    market = Market("Y_SIM")
     tape = [
-        market("Y_SIM", pair, 1500, start_ms, 100, seed) for seed, pair in enumerate(("BTC-USDT", "ETH-USDT"))
+        shuffled("Y_SIM", pair, 3000, start_ms, 100, seed)
+        for seed, pair in enumerate(("BTC-USDT", "ETH-USDT"))
     ]
-    for tick in range(300):
-        if tick == 120:
-            cluster.kill("taskmanager-0")
-        if tick == 160:
-            cluster.start_taskmanager(0)
-        if tick == 200:
-            cluster.kill("taskmanager-1")
-        if tick == 220:
-            cluster.start_taskmanager(1)
-        slices = [t[len(t) * tick // 300 : len(t) * (tick + 1) // 300] for t in tape]
+    market.trades = list({(t.pair, t.trade_id): t for part in tape for t in part}.values())
+    recovery = Recovery(cluster, BARS)
+    taskmanager = cluster.taskmanager_of(BARS)
+    other = 1 - taskmanager
+    actions = {
+        100: lambda: (cluster.kill(f"taskmanager-{taskmanager}"), recovery.begin()),
+        120: lambda: cluster.start_taskmanager(taskmanager),
+        300: lambda: cluster.kill("jobmanager"),
+        320: lambda: cluster.start_jobmanager(),
+        480: lambda: (cluster.kill("jobmanager"), cluster.kill(f"taskmanager-{other}")),
+        500: lambda: (cluster.start_jobmanager(), cluster.start_taskmanager(other)),
+    }
+    for tick in range(600):
+        if tick in actions:
+            actions[tick]()
+        if 100 < tick < 300 and tick % 5 == 0:
+            recovery.look()
+        slices = [t[len(t) * tick // 600 : len(t) * (tick + 1) // 600] for t in tape]
         cluster.produce(topics.TRADES, cluster.trades([t for part in slices for t in part]))
         time.sleep(0.1)
-    end_ms = start_ms + 4 * MINUTE_MS
+    assert recovery.recovered_s is not None
+    structlog.get_logger().info("bars job ran again after its TaskManager", seconds=recovery.recovered_s)
+    assert recovery.recovered_s < 20
+    cluster.await_ready()
+    end_ms = start_ms + 6 * MINUTE_MS
     cluster.produce(
         topics.TRADES,
         cluster.trades([trade("Y_SIM", pair, 9999, end_ms) for pair in ("BTC-USDT", "ETH-USDT")]),
     )
-    expected = expected_bars([t for part in tape for t in part], end_ms)
-    await_that("every bar is there", lambda: len(written_bars(cluster, "Y_SIM")) >= len(expected), 90)
-    assert written_bars(cluster, "Y_SIM") == expected
-    cluster.await_ready()
+    wanted = market.bars(topics.BARS_1M, end_ms)
+
+    def found() -> dict[Key, dict[str, Any]]:
+        return written(cluster, topics.BARS_1M, "Y_SIM", end_ms)
+
+    await_that("every bar is there", lambda: len(found()) >= len(wanted), 90)
+    assert_equal(found(), wanted)

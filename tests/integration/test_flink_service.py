@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,11 +21,8 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(autouse=True)
-def _service(cluster: FlinkCluster) -> Iterator[None]:
-    cluster.start_jobs()
-    yield
-    if "flink-jobs" in cluster.processes:
-        assert cluster.terminate("flink-jobs") == 0
+def _service(cluster: FlinkCluster) -> None:
+    cluster.ensure_jobs()
 
 
 def running(cluster: FlinkCluster, job: Job) -> str:
@@ -79,6 +82,65 @@ def test_a_stopped_service_leaves_savepoints_and_a_new_one_starts_from_them(clus
             restored = rest.checkpoints(running(cluster, job)).latest.restored
         assert restored is not None
         assert "/savepoints/" in str(restored.path)
+
+
+UPGRADE = """\
+import pathlib, sys
+from streaming.flink import jobs, submit
+jobs.SQL_FOLDER = pathlib.Path(sys.argv[1])
+sys.exit(submit.main(["bars"]))
+"""
+
+
+def with_another_column(folder: Path) -> Path:
+    """The SQL files with a constant column added to the bars."""
+    changed = shutil.copytree(jobs.SQL_FOLDER, folder / "sql")
+    for name, before, after in (
+        ("81_bars_sink", "  `simulated` BOOLEAN\n", "  `simulated` BOOLEAN,\n  `edition` STRING\n"),
+        (
+            "91_bars_job",
+            "  `simulated`\nFROM (\n  SELECT\n    *,",
+            "  `simulated`,\n  'second'\nFROM (\n  SELECT\n    *,",
+        ),
+    ):
+        text = (changed / f"{name}.sql").read_text()
+        assert text.count(before) == 1
+        (changed / f"{name}.sql").write_text(text.replace(before, after))
+    return changed
+
+
+def test_an_upgraded_job_with_another_column_keeps_the_state_of_the_minute_that_runs(
+    cluster: FlinkCluster, tmp_path: Path
+) -> None:
+    minute_ms = (time.time_ns() // 60_000_000_000 - 1) * 60_000
+    trades = [trade("U_SIM", "BTC-USDT", n, minute_ms + n * 2000, str(100 + n)) for n in range(1, 21)]
+
+    def of_exchange(topic: str) -> list[dict[str, Any]]:
+        return [value for _, value in cluster.read(topic) if value["exchange"] == "U_SIM"]
+
+    cluster.produce(topics.CLEAN_TRADES, cluster.trades(trades[:10]))
+    await_that(
+        "the job holds the first trades",
+        lambda: any(v["trade_count"] > 5 for v in of_exchange(topics.BARS_FORMING)),
+    )
+    assert cluster.terminate("flink-jobs") == 0
+    changed = subprocess.run(
+        [sys.executable, "-c", UPGRADE, str(with_another_column(tmp_path))],
+        env=cluster.inherited_environment(),
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=True,
+    )
+    outcome = json.loads(changed.stdout.splitlines()[-1])
+    assert outcome["submitted"]
+    assert "/savepoints/" in outcome["restored_from"]
+    later = trade("U_SIM", "BTC-USDT", 99, minute_ms + 62_000)
+    cluster.produce(topics.CLEAN_TRADES, cluster.trades([*trades[10:], later]))
+    await_that("the minute is closed", lambda: bool(of_exchange(topics.BARS_1M)))
+    (bar,) = of_exchange(topics.BARS_1M)
+    assert (bar["trade_count"], bar["first_trade_id"], bar["last_trade_id"]) == (20, 1, 20)
+    assert bar["edition"] == "second"
 
 
 def test_the_service_survives_the_jobmanager(cluster: FlinkCluster) -> None:

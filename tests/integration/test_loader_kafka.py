@@ -22,10 +22,11 @@ from infra.local import jars, kafka
 from streaming import kafka as clients
 from streaming import topics, warehouse
 from streaming.errors import PlatformError
+from streaming.loader.tables import BARS, DEAD_LETTERS, GAPS, LATE_TRADES, QUOTE_BARS_1S, TICKERS
 from streaming.settings import LOOPBACK
 from tests.integration import emulator_process
 from tests.integration.emulator_process import REPOSITORY, Emulator
-from tests.unit.loader.test_loader_rows import BAR, GAP, TICKER, TRADE
+from tests.unit.loader.test_loader_rows import BAR, SAMPLES, TRADE
 
 pytestmark = pytest.mark.stack
 
@@ -42,7 +43,8 @@ class Line:
 
     @property
     def environment(self) -> dict[str, str]:
-        return emulator_process.inherited() | self.emulator.environment
+        wanted = {"CRYPTO_LOADER_RAW_TICKERS": "true"}
+        return emulator_process.inherited() | self.emulator.environment | wanted
 
     def spawn(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
         with (self.emulator.settings.home / f"{name}.log").open("ab") as log:
@@ -149,10 +151,10 @@ def line(running_line: Line) -> Iterator[Line]:
 
 def test_every_topic_arrives_in_its_table_and_sigterm_drains(line: Line) -> None:
     producer = clients.producer(line.emulator.settings)
-    before = {t: line.count(t) for t in ("RAW.TICKERS", "MARKET.BARS_1M", "OPS.GAPS", "RAW.DEAD_LETTERS")}
-    send(producer, topics.CLEAN_TICKERS, TICKER)
-    send(producer, topics.BARS_1M, BAR)
-    send(producer, topics.GAPS, GAP)
+    tables = {table.name for table in (*BARS, TICKERS, QUOTE_BARS_1S, LATE_TRADES, GAPS, DEAD_LETTERS)}
+    before = {table: line.count(table) for table in tables}
+    for topic in SAMPLES.keys() - {topics.CLEAN_TRADES, topics.DEAD_LETTERS}:
+        send(producer, topic, SAMPLES[topic])
     producer.produce(topics.CLEAN_TRADES, b"{broken", partition=0)
     producer.flush(10)
     line.await_that(

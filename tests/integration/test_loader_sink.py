@@ -25,12 +25,26 @@ from streaming.loader.transfer import BULK_ROWS
 from streaming.settings import Settings
 from tests.integration import emulator_process, sink_driver
 from tests.integration.emulator_process import Emulator
-from tests.unit.loader.test_loader_rows import BAR, DEAD_LETTER, GAP, TICKER
+from tests.unit.loader.test_loader_rows import (
+    BAR,
+    DEAD_LETTER,
+    GAP,
+    LATE_TRADE,
+    NEW_FIGURES,
+    QUOTE_BAR,
+    TICKER,
+)
 
 pytestmark = pytest.mark.stack
 
 TRADES = (topics.CLEAN_TRADES, 0)
-PLACES = [(topic, 0) for topic in (topics.CLEAN_TRADES, topics.CLEAN_TICKERS, topics.BARS_1M, topics.GAPS)]
+PLACES = [
+    (topic, 0)
+    for topic in (
+        *(topics.CLEAN_TRADES, topics.CLEAN_TICKERS, topics.BARS_1M, topics.BARS_1H),
+        *(topics.QUOTE_BARS_1S, topics.LATE_TRADES, topics.GAPS),
+    )
+]
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +100,7 @@ def test_rows_and_offsets_of_all_tables_arrive_together(emulator: Emulator, sink
         "OPS.GAPS": 1,
         "RAW.DEAD_LETTERS": 1,
     }
-    assert dict(rows(emulator, "SELECT TOPIC, NEXT_OFFSET FROM OPS.LOAD_OFFSETS")) == {
+    assert dict(rows(emulator, "SELECT TOPIC, NEXT_OFFSET FROM OPS.LOAD_OFFSETS WHERE NEXT_OFFSET > 0")) == {
         topics.CLEAN_TRADES: 3,
         topics.CLEAN_TICKERS: 1,
         topics.BARS_1M: 1,
@@ -173,6 +187,43 @@ def test_a_bar_that_a_rollup_corrected_is_not_overwritten(emulator: Emulator, si
     assert rows(emulator, "SELECT CLOSE, REVISION, COMPUTED_BY FROM MARKET.BARS_1M") == [
         (Decimal("1.25"), 1, "rollup")
     ]
+
+
+def test_an_hour_that_a_rollup_began_gets_only_its_spread_from_the_stream(
+    emulator: Emulator, sink: WarehouseSink
+) -> None:
+    hour = BAR | NEW_FIGURES | {"window_end_ms": BAR["window_start_ms"] + 3_600_000}
+    rows(
+        emulator,
+        "INSERT INTO MARKET.BARS_1H (EXCHANGE, PAIR, WINDOW_START, WINDOW_END, OPEN, HIGH, LOW, CLOSE, "
+        "VOLUME, "
+        "QUOTE_VOLUME, VWAP, TRADE_COUNT, IS_SIMULATED, REVISION, COMPUTED_BY, LOADED_AT) SELECT 'OKX', "
+        "'BTC-USDT', '2026-01-01', '2026-01-01 01:00:00', 7, 7, 7, 7, 7, 49, 7, 7, TRUE, 4, 'rollup', "
+        "'2026-01-01'",
+    )
+    names = "CLOSE, TRADE_COUNT, FLAGGED_COUNT, SPREAD, QUOTED_MS, REVISION, COMPUTED_BY"
+    for offset in (0, 1):
+        write(sink, [message(topics.BARS_1H, offset, hour)])
+        assert rows(emulator, f"SELECT {names} FROM MARKET.BARS_1H") == [
+            (7, 7, None, Decimal("0.1"), 59_000, 5, "rollup")
+        ]
+
+
+def test_quote_bars_and_late_trades_stand_once_however_often_they_come(
+    emulator: Emulator, sink: WarehouseSink
+) -> None:
+    for offset in (0, 1):
+        write(
+            sink,
+            [
+                message(topics.QUOTE_BARS_1S, offset, QUOTE_BAR),
+                message(topics.LATE_TRADES, offset, LATE_TRADE),
+            ],
+        )
+    assert rows(emulator, "SELECT BID_LOW, ASK_LOW, QUOTE_COUNT FROM MARKET.QUOTE_BARS_1S") == [
+        (Decimal("1.5"), None, 4)
+    ]
+    assert rows(emulator, "SELECT TRADE_ID, SOURCE FROM OPS.LATE_TRADES") == [(9, "ws")]
 
 
 def test_two_loaders_never_write_the_same_messages(emulator: Emulator, sink: WarehouseSink) -> None:

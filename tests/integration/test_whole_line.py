@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import pytest
 from infra.local import orphans
 from infra.local.ports import is_open
 from tests.integration.platform_process import RECORDING, Platform, prepare
-from tests.reference_bars import MINUTE_MS, ReferenceTrade, bars
+from tests.reference_bars import MINUTE_MS, Bar, ReferenceTrade, bars
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
@@ -35,6 +36,9 @@ BAR_COLUMNS = (
     "trade_count",
     "first_trade_id",
     "last_trade_id",
+    "buy_volume",
+    "sell_volume",
+    "flagged_count",
 )
 GENERATED_SECONDS = 60
 GENERATED_RATE = 200
@@ -43,12 +47,24 @@ RESIDENT_LIMIT_MB = 6 * 1024
 
 def stored_trades(platform: Platform) -> list[ReferenceTrade]:
     rows = platform.rows(
-        "SELECT PAIR, TRADE_ID, EXCHANGE_TIME, PRICE, SIZE FROM RAW.TRADES ORDER BY PAIR, TRADE_ID"
+        "SELECT PAIR, TRADE_ID, EXCHANGE_TIME, PRICE, SIZE, SIDE FROM RAW.TRADES ORDER BY PAIR, TRADE_ID"
     )
     return [
-        ReferenceTrade(pair, int(trade_id), _milliseconds(when), price.normalize(), size.normalize())
-        for pair, trade_id, when, price, size in rows
+        ReferenceTrade(pair, int(trade_id), _milliseconds(when), price.normalize(), size.normalize(), side)
+        for pair, trade_id, when, price, size, side in rows
     ]
+
+
+def flagged_in(platform: Platform, trades: list[ReferenceTrade]) -> list[ReferenceTrade]:
+    """The trades, each with whether an anomaly rule flagged it; all else stays as it was given."""
+    rows = platform.rows("SELECT PAIR, TRADE_ID FROM RAW.TRADES WHERE COALESCE(RULES, '') <> ''")
+    flagged = {(pair, int(trade_id)) for pair, trade_id in rows}
+    return [replace(trade, flagged=(trade.pair, trade.trade_id) in flagged) for trade in trades]
+
+
+def bars_with_trades(platform: Platform, trades: list[ReferenceTrade]) -> dict[tuple[str, int], Bar]:
+    found = bars(flagged_in(platform, trades))
+    return {key: bar for key, bar in found.items() if bar["trade_count"]}
 
 
 def _milliseconds(when: Any) -> int:
@@ -57,7 +73,7 @@ def _milliseconds(when: Any) -> int:
 
 def stored_bars(platform: Platform) -> dict[tuple[str, int], dict[str, Any]]:
     columns = ", ".join(name.upper() for name in BAR_COLUMNS)
-    rows = platform.rows(f"SELECT PAIR, WINDOW_START, {columns} FROM MARKET.BARS_1M")
+    rows = platform.rows(f"SELECT PAIR, WINDOW_START, {columns} FROM MARKET.BARS_1M WHERE TRADE_COUNT > 0")
     found = {(row[0], _milliseconds(row[1])): dict(zip(BAR_COLUMNS, row[2:], strict=True)) for row in rows}
     assert len(found) == len(rows), "a bar stands twice"
     return found
@@ -72,6 +88,7 @@ def recorded_trades() -> list[ReferenceTrade]:
             int(row.timestamp.value // 1_000_000),
             Decimal(f"{row.price:.2f}").normalize(),
             Decimal(f"{row.quantity:.6f}").normalize(),
+            "sell" if str(row.buyer_maker) == "True" else "buy",
         )
         for row in frame.itertuples()
     ]
@@ -86,7 +103,12 @@ def true_trades(platform: Platform, pair: str) -> list[ReferenceTrade]:
         )
         trades += [
             ReferenceTrade(
-                pair, t["id"], t["time_ms"], Decimal(t["price"]).normalize(), Decimal(t["size"]).normalize()
+                pair,
+                t["id"],
+                t["time_ms"],
+                Decimal(t["price"]).normalize(),
+                Decimal(t["size"]).normalize(),
+                t["side"],
             )
             for t in page["trades"]
         ]
@@ -101,7 +123,9 @@ def assert_bars_equal(
     """Every wanted bar is there, and each of its fields is the same number."""
     for key, bar in wanted.items():
         assert key in stored, f"no bar {key}; there are {sorted(stored)}"
-        assert {name: stored[key][name] for name in BAR_COLUMNS} == dict(bar), key
+        assert {name: stored[key][name] for name in BAR_COLUMNS} == {
+            name: bar[name] for name in BAR_COLUMNS
+        }, key
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +173,7 @@ def test_recorded_trades_arrive_once_and_their_bars_equal_pandas(replayed: Platf
     # a bar closes when the exchange's time passes its end, so one more trade two minutes later is needed
     later = recorded[-1].time_ms + 2 * MINUTE_MS
     replayed.control("trade", pair="BTC-USDT", price="40000", size="0.01", side="buy", time_ms=later)
-    wanted = bars(recorded)
+    wanted = bars_with_trades(replayed, recorded)
     replayed.await_that("all bars are in MARKET.BARS_1M", lambda: len(stored_bars(replayed)) >= len(wanted))
 
     stored = [trade for trade in stored_trades(replayed) if trade.trade_id <= last]
@@ -196,7 +220,7 @@ def test_a_minute_of_generated_trades_equals_the_exchange_s_truth(generated: Pla
     assert loaded() == wanted
     assert len(wanted) > GENERATED_SECONDS * GENERATED_RATE * 0.9
 
-    wanted_bars = bars(wanted)
+    wanted_bars = bars_with_trades(generated, wanted)
     generated.await_that(
         "all bars are in MARKET.BARS_1M", lambda: set(wanted_bars) <= set(stored_bars(generated))
     )

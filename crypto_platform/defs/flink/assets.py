@@ -4,6 +4,8 @@ What belongs here: one external asset per output of a Flink job. What does not: 
 submission (`streaming.flink`).
 """
 
+import dagster as dg
+
 from crypto_platform import catalog
 from streaming import topics
 
@@ -28,15 +30,53 @@ clean_tickers = catalog.external(
     steady=True,
 )
 
-bars_1m = catalog.external(
-    catalog.topic_key(topics.BARS_1M),
-    "One message per closed minute of a pair on an exchange that had a trade: open, high, low, close, exact "
-    "volumes and VWAP, in exchange time.",
-    layer="stream",
-    kinds={"flink", "kafka"},
-    deps=[catalog.topic_key(topics.TRADES)],
-    metadata={"topic": topics.BARS_1M},
-    steady=True,
+
+def bars(topic: str, grain: str, *, steady: bool = True) -> dg.AssetSpec:
+    """An output of the bars job, which reads the clean topics."""
+    return catalog.external(
+        catalog.topic_key(topic),
+        grain,
+        layer="stream",
+        kinds={"flink", "kafka"},
+        deps=[catalog.topic_key(topics.CLEAN_TRADES), catalog.topic_key(topics.CLEAN_TICKERS)],
+        metadata={"topic": topic},
+        steady=steady,
+    )
+
+
+bars_1m = bars(
+    topics.BARS_1M,
+    "One message per closed minute of a pair on an exchange that had a trade or a quote: open, high, "
+    "low, close, "
+    "exact volumes, VWAP, spread and variances, in exchange time, without flagged trades.",
+)
+
+bars_5m = bars(topics.BARS_5M, "One message per closed five minutes, with the fields of the one-minute bars.")
+
+bars_15m = bars(
+    topics.BARS_15M, "One message per closed quarter of an hour, with the fields of the one-minute bars."
+)
+
+bars_1h = bars(
+    topics.BARS_1H, "One message per closed hour, with the fields of the one-minute bars.", steady=False
+)
+
+bars_forming = bars(
+    topics.BARS_FORMING,
+    "One message per second of a minute that has begun: what has been traded in it so far, for showing.",
+)
+
+quote_bars_1s = bars(
+    topics.QUOTE_BARS_1S,
+    "One message per second of a pair that had a quote: bid and ask as bars, and the spread weighted "
+    "with time.",
+)
+
+late_trades = bars(
+    topics.LATE_TRADES,
+    "One message per trade that came after the bar of its minute was closed; the warehouse recomputes "
+    "the bar.",
+    steady=False,
 )
 
 dead_letters = catalog.external(

@@ -13,6 +13,7 @@ import dagster as dg
 from crypto_platform import catalog, table_schemas, warehouse_sql
 from crypto_platform.defs.warehouse.resources import RETRY_POLICY, WarehouseResource
 from streaming import settings as platform_settings
+from streaming import topics
 
 BARS_1H: Final = "MARKET.BARS_1H"
 
@@ -25,14 +26,16 @@ hours = dg.HourlyPartitionsDefinition(
 
 @dg.asset(
     key=catalog.table_key(BARS_1H),
-    description="One row per pair and hour that had a trade (exchange, pair, window start), computed from "
-    "the trades themselves. The hour that has begun holds what has been traded so far; `REVISION` counts how "
+    description="One row per pair and hour that had a trade or a quote (exchange, pair, window start): "
+    "Flink's "
+    "bar, or computed from the trades themselves. The hour that has begun holds what has been traded "
+    "so far; `REVISION` counts how "
     "often a row changed.",
     group_name="rollups",
     owners=[catalog.OWNER],
     kinds={"snowflake", "sql"},
     tags={"layer": "rollups"},
-    deps=[catalog.table_key("RAW.TRADES")],
+    deps=[catalog.table_key("RAW.TRADES"), catalog.topic_key(topics.BARS_1H)],
     metadata=table_schemas.table_metadata(BARS_1H),
     code_version=table_schemas.version_of("rollups/bars_1h"),
     partitions_def=hours,

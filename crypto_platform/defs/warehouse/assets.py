@@ -33,18 +33,51 @@ trades = loaded(
     steady=True,
 )
 
-tickers = loaded(
-    topics.CLEAN_TICKERS,
-    "One row per ticker push (exchange, pair, producer, epoch, sequence number), with its Kafka partition "
-    "and offset.",
-    steady=True,
+tickers = (
+    loaded(
+        topics.CLEAN_TICKERS,
+        "One row per ticker push (exchange, pair, producer, epoch, sequence number), with its Kafka "
+        "partition "
+        "and offset.",
+        steady=True,
+    )
+    if catalog.LOADS_RAW_TICKERS
+    else None
 )
 
 bars_1m = loaded(
     topics.BARS_1M,
-    "One row per pair and minute that had a trade (exchange, pair, window start); `REVISION` counts how "
-    "often late trades changed it, `COMPUTED_BY` says whether Flink or a recomputation wrote it.",
+    "One row per pair and minute that had a trade or a quote (exchange, pair, window start); "
+    "`REVISION` counts "
+    "how often late trades changed it, `COMPUTED_BY` says whether Flink or a recomputation wrote it.",
     steady=True,
+)
+
+bars_5m = loaded(
+    topics.BARS_5M,
+    "One row per pair and five minutes that had a trade or a quote, with the columns of the one-minute bars.",
+    steady=True,
+)
+
+bars_15m = loaded(
+    topics.BARS_15M,
+    "One row per pair and quarter of an hour that had a trade or a quote, with the columns of the "
+    "one-minute bars.",
+    steady=True,
+)
+
+quote_bars_1s = loaded(
+    topics.QUOTE_BARS_1S,
+    "One row per pair and second that had a quote (exchange, pair, window start): bid and ask as bars, "
+    "and the "
+    "spread weighted with time. It stands for the tickers, which are loaded only by setting.",
+    steady=True,
+)
+
+late_trades = loaded(
+    topics.LATE_TRADES,
+    "One row per trade (exchange, pair, trade id) that came after its bar was closed, so that the bar was "
+    "recomputed.",
 )
 
 dead_letters = loaded(

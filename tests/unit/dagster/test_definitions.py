@@ -66,9 +66,13 @@ def test_the_lineage_leads_from_the_exchange_to_the_rollup(specs: list[dg.AssetS
     assert reached == {
         catalog.table_key("MARKET.BARS_1H"),
         catalog.table_key("RAW.TRADES"),
+        catalog.topic_key(topics.BARS_1H),
         catalog.topic_key(topics.CLEAN_TRADES),
+        catalog.topic_key(topics.CLEAN_TICKERS),
         catalog.topic_key(topics.TRADES),
+        catalog.topic_key(topics.TICKERS),
         catalog.FEED_TRADES,
+        catalog.FEED_TICKERS,
     }
 
 

@@ -39,6 +39,13 @@ def test_the_jobs_share_neither_state_nor_transactions(tmp_path: Path) -> None:
     assert TICK.name != BARS.name
 
 
+def test_another_version_of_the_state_is_kept_elsewhere(tmp_path: Path) -> None:
+    settings = settings_module.load({}, home=tmp_path)
+    next_version = replace(BARS, state_version=BARS.state_version + 1)
+    assert jobs.checkpoint_folder(settings, next_version) != jobs.checkpoint_folder(settings, BARS)
+    assert jobs.savepoint_folder(settings, next_version) != jobs.savepoint_folder(settings, BARS)
+
+
 def test_only_the_bars_pay_for_exactly_once() -> None:
     settings = settings_module.load({})
     modes = [jobs.configuration(job, settings)["execution.checkpointing.mode"] for job in (TICK, BARS)]

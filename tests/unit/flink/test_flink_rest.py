@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from streaming.flink.errors import FlinkRequestError, FlinkUnavailableError, JobNotFoundError, SavepointError
-from streaming.flink.rest import FlinkRest
+from streaming.flink.rest import FlinkRest, Traffic
 
 JOB = "739bf89344b130e1c43e8d3fe6d73419"
 OLD = "de0be7156c98ff43cc3e300a1214866e"
@@ -138,6 +138,23 @@ def test_pending_records_are_summed_over_the_sources() -> None:
 
     assert client(metrics).pending_records(JOB) == 41
     assert client(metrics).late_records(JOB) == 0
+
+
+def test_traffic_is_that_of_one_table_in_and_another_out() -> None:
+    amounts = {
+        "Source__trades[1].numRecordsIn": 90.0,
+        "Source__trades[1].numBytesIn": 9000.0,
+        "Source__other[3].numRecordsIn": 1.0,
+        "Source__trades[1].numRecordsOut": 2.0,
+    }
+
+    def metrics(request: httpx.Request) -> httpx.Response | None:
+        if not request.url.path.endswith("/subtasks/metrics"):
+            return None
+        names = request.url.params.get("get", ",".join(amounts)).split(",")
+        return httpx.Response(200, json=[{"id": name, "sum": amounts[name]} for name in names])
+
+    assert client(metrics).traffic(JOB, "trades", "sink") == Traffic(90, 9000, 0, 0)
 
 
 def test_a_stop_waits_for_its_savepoint() -> None:

@@ -19,6 +19,7 @@ from streaming.flink.rest import (
     CheckpointCounts,
     Checkpoints,
     FlinkRest,
+    JobException,
     JobSummary,
     LatestCheckpoints,
     Overview,
@@ -88,6 +89,10 @@ class Cluster:
 
     def late_records(self, job_id: str) -> int:
         return 3
+
+    def exceptions(self, job_id: str) -> list[JobException]:
+        trace = "org.apache.flink.X: no\n\tat y\nCaused by: java.lang.Y: the state does not fit\n\tat z"
+        return [JobException(name="X", stacktrace=trace, timestamp_ms=1)]
 
     def cancel(self, job_id: str) -> None:
         self.cancelled.append(job_id)
@@ -181,6 +186,15 @@ def test_a_job_on_its_way_is_left_alone(bench: Bench, state: str) -> None:
     bench.watcher.look()
     assert bench.submitted == []
     assert bench.watcher.health["tick"].state == state
+
+
+def test_a_job_that_failed_says_why_until_it_runs(bench: Bench) -> None:
+    bench.cluster.found = [summary("a", state="FAILED", running=0)]
+    bench.watcher.look()
+    assert bench.watcher.health["tick"].error == "java.lang.Y: the state does not fit"
+    bench.cluster.found = [summary("b")]
+    bench.watcher.look()
+    assert bench.watcher.health["tick"].error == ""
 
 
 def test_a_running_job_is_reported_in_full(bench: Bench) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from streaming import topics
 from streaming.loader import tables
-from streaming.loader.rows import LOADED_TOPICS, Loadable, Message, timestamp_text, to_row
+from streaming.loader.rows import CONVERTED_TOPICS, Loadable, Message, loaded_topics, timestamp_text, to_row
 
 TRADE: dict[str, Any] = {
     "v": 1,
@@ -67,6 +67,44 @@ BAR: dict[str, Any] = {
     "last_trade_id": 2,
     "simulated": True,
 }
+NEW_FIGURES: dict[str, Any] = {
+    "buy_volume": "10.00000001",
+    "sell_volume": "0.00000000",
+    "spread": "0.1000000000",
+    "spread_bp": "0.0166666667",
+    "quoted_ms": 59_000,
+    "realized_variance": 1.25e-9,
+    "garman_klass": 0.0,
+    "rogers_satchell": 0.5,
+    "flagged_count": 3,
+}
+QUOTE_BAR: dict[str, Any] = {
+    "v": 1,
+    "exchange": "OKX",
+    "pair": "BTC-USDT",
+    "window_start_ms": 1_767_225_600_000,
+    "window_end_ms": 1_767_225_601_000,
+    **{f"bid_{name}": "1.5" for name in ("open", "high", "low", "close")},
+    **{f"ask_{name}": None for name in ("open", "high", "low", "close")},
+    "spread": None,
+    "spread_bp": None,
+    "quoted_ms": 0,
+    "quote_count": 4,
+    "simulated": True,
+}
+LATE_TRADE: dict[str, Any] = {
+    name: TRADE[name]
+    for name in (
+        "v",
+        "exchange",
+        "pair",
+        "first_id",
+        "trade_id",
+        "exchange_time_us",
+        "receive_time_ns",
+        "source",
+    )
+} | {"simulated": False}
 GAP: dict[str, Any] = {
     "v": 1,
     "exchange": "OKX",
@@ -93,6 +131,11 @@ SAMPLES = {
     topics.CLEAN_TRADES: TRADE,
     topics.CLEAN_TICKERS: TICKER,
     topics.BARS_1M: BAR,
+    topics.BARS_5M: BAR | NEW_FIGURES | {"window_end_ms": 1_767_225_900_000},
+    topics.BARS_15M: BAR | NEW_FIGURES | {"window_end_ms": 1_767_226_500_000},
+    topics.BARS_1H: BAR | NEW_FIGURES | {"window_end_ms": 1_767_229_200_000},
+    topics.QUOTE_BARS_1S: QUOTE_BAR,
+    topics.LATE_TRADES: LATE_TRADE,
     topics.GAPS: GAP,
     topics.DEAD_LETTERS: DEAD_LETTER,
 }
@@ -140,6 +183,15 @@ BAD = [
     Bad(topics.BARS_1M, {"window_end_ms": 1_767_225_600_000}, "window_end_ms"),
     Bad(topics.BARS_1M, {"volume": "0"}, "volume is zero"),
     Bad(topics.BARS_1M, {"vwap": "1.00000000001"}, "vwap"),
+    Bad(
+        topics.BARS_5M,
+        {"window_start_ms": 1_767_225_660_000, "window_end_ms": 1_767_225_960_000},
+        "window of",
+    ),
+    Bad(topics.BARS_1H, {"spread": "-1"}, "spread"),
+    Bad(topics.QUOTE_BARS_1S, {"window_end_ms": 1_767_225_602_000}, "window_end_ms"),
+    Bad(topics.QUOTE_BARS_1S, {"bid_low": "1e5"}, "bid_low"),
+    Bad(topics.LATE_TRADES, {"trade_id": -1}, "trade_id"),
     Bad(topics.GAPS, {"to_id": 4}, "above to_id"),
     Bad(topics.GAPS, {"status": "lost"}, "Invalid enum"),
     Bad(topics.DEAD_LETTERS, {"raw": 5}, "Expected `str`"),
@@ -167,9 +219,41 @@ def test_a_trade_keeps_every_figure_and_both_times() -> None:
         "PRODUCER_EPOCH": 4,
         "PRODUCER_SEQ": 12,
         "SCHEMA_VERSION": 1,
+        "RULES": None,
         "KAFKA_PARTITION": 3,
         "KAFKA_OFFSET": 77,
     }
+
+
+def test_a_flagged_trade_keeps_its_rules_and_an_unflagged_one_has_none() -> None:
+    assert named(convert(topics.CLEAN_TRADES, TRADE | {"rules": "hampel,wide"}))["RULES"] == "hampel,wide"
+    assert named(convert(topics.CLEAN_TRADES, TRADE | {"rules": ""}))["RULES"] is None
+
+
+def test_a_bar_of_zero_trades_has_no_vwap_and_zero_volume_and_a_bar_of_trades_must_have_some() -> None:
+    empty = BAR | {"trade_count": 0, "vwap": None, "volume": "0", "quote_volume": "0", "first_trade_id": None}
+    row = named(convert(topics.BARS_1M, empty | {"last_trade_id": None}))
+    assert (row["VWAP"], row["VOLUME"], row["FIRST_TRADE_ID"]) == (None, "0", None)
+    assert convert(topics.BARS_1M, empty | {"trade_count": 1}).refused
+
+
+def test_bars_of_each_length_have_their_table() -> None:
+    found = {topic: convert(topic, SAMPLES[topic]).table.name for topic in SAMPLES if "bars_" in topic}
+    assert found == {
+        topics.BARS_1M: "MARKET.BARS_1M",
+        topics.BARS_5M: "MARKET.BARS_5M",
+        topics.BARS_15M: "MARKET.BARS_15M",
+        topics.BARS_1H: "MARKET.BARS_1H",
+        topics.QUOTE_BARS_1S: "MARKET.QUOTE_BARS_1S",
+    }
+    row = named(convert(topics.BARS_1H, SAMPLES[topics.BARS_1H]))
+    assert {name: row[name.upper()] for name in NEW_FIGURES} == NEW_FIGURES
+
+
+def test_tickers_are_loaded_only_when_they_are_wanted() -> None:
+    assert topics.CLEAN_TICKERS not in loaded_topics(raw_tickers=False)
+    assert topics.QUOTE_BARS_1S in loaded_topics(raw_tickers=False)
+    assert set(loaded_topics(raw_tickers=True)) == set(CONVERTED_TOPICS)
 
 
 def test_what_a_ticker_leaves_out_stays_empty() -> None:
@@ -196,7 +280,7 @@ def test_a_dead_letter_keeps_its_text_without_nul() -> None:
     assert row["SOURCE_TOPIC"] == topics.DEAD_LETTERS
 
 
-@pytest.mark.parametrize("topic", LOADED_TOPICS)
+@pytest.mark.parametrize("topic", CONVERTED_TOPICS)
 def test_every_loaded_topic_fills_every_column_of_its_table(topic: str) -> None:
     assert not convert(topic, SAMPLES[topic]).refused
     named(convert(topic, SAMPLES[topic]))
@@ -225,7 +309,7 @@ def test_a_long_text_is_cut_at_64_kib() -> None:
     assert len(row["RAW_TEXT"]) == 65_536
 
 
-@given(st.binary(max_size=300), st.sampled_from(LOADED_TOPICS))
+@given(st.binary(max_size=300), st.sampled_from(CONVERTED_TOPICS))
 def test_no_bytes_whatsoever_stop_the_loader(value: bytes, topic: str) -> None:
     loadable = convert(topic, value)
     assert loadable.table is tables.DEAD_LETTERS

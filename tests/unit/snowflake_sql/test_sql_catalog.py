@@ -58,3 +58,22 @@ def test_names_lists_a_folder_in_order(folder: Path) -> None:
     for name in ("b.sql", "a.sql", "notes.md"):
         (folder / "checks" / name).write_text("SELECT 1")
     assert catalog.names("checks") == ["checks/a", "checks/b"]
+
+
+def test_an_include_stands_for_the_fragment_without_its_header_and_with_its_replacements(
+    folder: Path,
+) -> None:
+    (folder / "part.sql").write_text("-- Grain: none; a header\n\nSELECT A\nFROM RAW.T WHERE N = :n;\n")
+    (folder / "whole.sql").write_text(
+        "-- Own header\nWITH x AS (\n  -- include: part with RAW.T = RAW.U, :n = 5\n)\nSELECT 1;"
+    )
+    assert catalog.read("whole").endswith("WITH x AS (\n  SELECT A\n  FROM RAW.U WHERE N = 5\n)\nSELECT 1;")
+    (folder / "alone.sql").write_text("-- include: part")
+    assert catalog.read("alone") == "SELECT A\nFROM RAW.T WHERE N = :n;"
+
+
+def test_an_include_that_replaces_what_is_not_there_is_refused(folder: Path) -> None:
+    (folder / "part.sql").write_text("SELECT 1")
+    (folder / "whole.sql").write_text("-- include: part with A = B")
+    with pytest.raises(ValueError, match="part has no A"):
+        catalog.read("whole")
