@@ -40,6 +40,7 @@ TABLE_OF_TOPIC: Final[dict[str, str]] = {
     topics.CLEAN_TRADES: "RAW.TRADES",
     topics.CLEAN_TICKERS: "RAW.TICKERS",
     topics.BARS_1M: "MARKET.BARS_1M",
+    topics.ANOMALIES: "MARKET.ANOMALIES",
     topics.DEAD_LETTERS: "RAW.DEAD_LETTERS",
     topics.GAPS: "OPS.GAPS",
 }
@@ -52,7 +53,7 @@ STEADY_TOPICS: Final = (
     topics.CLEAN_TICKERS,
     topics.BARS_1M,
 )
-"""Topics that never rest while a market trades; gaps and dead letters are silent on a good day."""
+"""Topics that never rest while a market trades; gaps, anomalies and dead letters are silent on a good day."""
 
 LOADER_KEEPS_UP: Final = "loader_keeps_up"
 CHECKPOINTS_ARE_RECENT: Final = "checkpoints_are_recent"

@@ -32,6 +32,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+bench = typer.Typer(help="Measure a part of the platform on this machine, with the real parts.")
+app.add_typer(bench, name="bench", no_args_is_help=True)
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
@@ -304,3 +307,30 @@ def doctor(as_json: Json = False) -> None:
             )
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
+
+
+@bench.command(name="flink")
+def bench_flink(
+    seconds: Annotated[float, typer.Option(min=5, help="Length of each steady rate.")] = 30.0,
+    as_json: Json = False,
+) -> None:
+    """Kafka to Flink to Kafka: records per core-second, latency at two rates, memory.
+
+    It brings its own brokers, Flink and jobs and leaves nothing.
+    """
+    from crypto_platform import terminal
+    from infra.local.scratch_flink import flink_for_a_while
+    from streaming.bench import flink_line, processes
+
+    load = processes.load_average()
+    if processes.is_busy(load):
+        terminal.err.print(f"The machine is busy (load average {load:.1f}): the figures will be too low.")
+    say: Callable[[str], None] = (lambda text: None) if as_json else terminal.out.print
+    with _terminate_as_interrupt():
+        say("Starting three brokers and Flink …")
+        with flink_for_a_while(settings_module.load()) as scratch:
+            result = flink_line.run(scratch.settings, scratch.pids, seconds, say)
+    if as_json:
+        _print_json({"load_before": round(load, 2), **result.to_json()})
+    else:
+        terminal.show_flink_bench(result)

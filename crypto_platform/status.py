@@ -26,7 +26,14 @@ from streaming.flink.rest import FlinkRest
 from streaming.kafka import consumer, watermarks
 from streaming.settings import Settings
 
-LOADED_TOPICS = (topics.CLEAN_TRADES, topics.CLEAN_TICKERS, topics.BARS_1M, topics.DEAD_LETTERS, topics.GAPS)
+LOADED_TOPICS = (
+    topics.CLEAN_TRADES,
+    topics.CLEAN_TICKERS,
+    topics.BARS_1M,
+    topics.ANOMALIES,
+    topics.DEAD_LETTERS,
+    topics.GAPS,
+)
 MAX_LAG_RECORDS = 10_000
 MAX_CHECKPOINT_AGE_S = 60.0
 MAX_TICK_AGE_S = 15.0

@@ -15,6 +15,7 @@ from rich.table import Table
 from crypto_platform.status import Status
 from infra.local.stack import Progress
 from streaming.audit.verdict import PairAudit
+from streaming.bench.flink_line import FlinkResult
 from streaming.errors import PlatformError
 from streaming.settings import LOOPBACK, Settings
 
@@ -140,3 +141,18 @@ def show_audit(audits: Sequence[PairAudit]) -> None:
 
 def _plain(text: str) -> str:
     return text.replace("[", "\\[")
+
+
+def show_flink_bench(result: FlinkResult) -> None:
+    """The figures of `bench flink`."""
+    table = Table("figure", "value", title="Kafka to Flink to Kafka")
+    table.add_row("records per core-second", f"{result.records_per_core_second:,}")
+    table.add_row("records a second", f"{result.wall_rate:,}")
+    table.add_row("trades in the state", f"{result.keys:,}")
+    for latency in result.latencies:
+        table.add_row(
+            f"latency at {latency.rate:,} a second",
+            f"p50 {latency.p50} ms, p95 {latency.p95} ms, p99 {latency.p99} ms",
+        )
+    table.add_row("memory of both TaskManagers", f"{result.taskmanagers_mb:,.0f} MiB")
+    out.print(table)

@@ -165,17 +165,18 @@ Rule = Literal[
     "stale_feed",
     "venue_deviation",
 ]
-"""The anomaly rules; each is defined, with its source, in the SQL file of its name in `streaming/flink/sql`."""
+"""The anomaly rules; each is defined, with its source, in the SQL file of its name in
+`streaming/flink/sql`."""
 
 
 class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
     """One finding of one rule. What it is about is flagged, never deleted.
 
     Identity: (exchange, pair, rule, subject_id); a finding that is repeated after a failure has the same one.
-    `subject_id` is a trade's id, a quote's `producer_epoch-seq`, or for a whole pair a time from its records.
-    `score` exceeds `threshold`, both in the rule's own unit; they are no prices, hence floats. `rule_version`
-    counts changes of the rule's definition. `price` is that of a judged trade, `bid_price` and `ask_price`
-    those of a judged quote.
+    `subject_id` is a trade's id, a quote's `producer_epoch-seq`, or a time from the records where a finding
+    stands for a stretch of them. `score` exceeds `threshold`, both in the rule's own unit; they are no
+    prices, hence floats. `rule_version` counts changes of the rule's definition. `price` is that of a judged
+    trade, `bid_price` and `ask_price` those of a judged quote.
     """
 
     v: int = SCHEMA_VERSION

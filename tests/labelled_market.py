@@ -1,10 +1,11 @@
 """A market with known anomalies: what is sent when, and what a good detector must, may and must not say.
 
-What belongs here: the background, the injections and their labels, and the score card. What does not: sending it
-and reading the findings (`tests.integration.test_anomalies`).
+What belongs here: the background, the injections and their labels, and the score card. What does not:
+sending it and reading the findings (`tests.integration.test_anomalies`).
 
-The labels come from what was injected, never from a rule's formula. Each injection says which rules must find it
-and which others may (a print far outside of the quote is also a spike); any other finding is a false one.
+The labels come from what was injected, never from a rule's formula. Each injection says which rules must
+find it and which others may (a print far outside of the quote is also a spike); any other finding is a false
+one.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from streaming.simulator.recording import PRICE_DECIMALS, SIZE_DECIMALS, read_re
 TRADE_RULES = ("price_spike", "trade_outlier", "outside_quote")
 RULES = (*TRADE_RULES, "crossed_quote", "wide_spread", "volume_burst", "stale_feed", "venue_deviation")
 VENUES = ("OKX_SIM", "BINANCE_SIM", "BYBIT_SIM", "KRAKEN_SIM")
-SECONDS = 44.0
+SECONDS = 46.0
 """Length of the set."""
-LEAD_S = 0.08
-"""How long before a trade the quote it belongs to is sent, so that it is there first on a busy machine too."""
-WARM_UP_S = 8.0
+LEAD_S = 0.25
+"""How long before a trade the quote it belongs to is sent, so that it is there first."""
+WARM_UP_S = 10.0
 """Nothing is injected before every trailing window has its history."""
 
 
@@ -131,8 +132,8 @@ def _generated(pair: str, seed: int, per_second: float = 25.0) -> list[Event]:
 def _jumps(feed: list[Event], chance: random.Random) -> None:
     """The market really moves by 0.3 to 2 %: every price and quote from then on. Nothing is to be found.
 
-    The quote moves a few hundredths of a second before the first trade does, but for one jump: there the trade
-    comes first, which no rule that answers at once can tell from an error.
+    The quote moves a few hundredths of a second before the first trade does, but for one jump: there the
+    trade comes first, which no rule that answers at once can tell from an error.
     """
     for number, at in enumerate(_times(chance, 4, WARM_UP_S, SECONDS - 4)):
         factor = 1 + chance.choice((-1, 1)) * chance.uniform(0.003, 0.02)
@@ -151,7 +152,7 @@ def _jumps(feed: list[Event], chance: random.Random) -> None:
 
 
 def _prints(feed: list[Event], chance: random.Random) -> None:
-    """Single prints off the market: far off, clearly outside the quote, and just outside (nothing to find)."""
+    """Prints off the market: far off, clearly outside the quote, and just outside (nothing to find)."""
     for at in _times(chance, 14, WARM_UP_S, SECONDS - 3):
         trade = _next(feed, "trade", at)
         trade.price *= 1 + chance.choice((-1, 1)) * chance.choice((0.005, 0.01, 0.02, 0.05, 0.3))
@@ -213,7 +214,7 @@ def _venues(chance: random.Random, seed: int) -> tuple[list[Event], list[Episode
     jumps = [(14.0, 1.012), (29.0, 0.985)]
     away = [
         (at, chance.choice(VENUES), 1 + chance.choice((-1, 1)) * chance.uniform(0.003, 0.01))
-        for at in _spread(9.0, SECONDS - 4, 12)
+        for at in _spread(WARM_UP_S, SECONDS - 4, 12)
     ]
     episodes = [Episode(venue, "XRP-USDT", "venue_deviation", at - 0.1, at + 2.2) for at, venue, _ in away]
     for index, venue in enumerate(VENUES):
@@ -238,12 +239,12 @@ def _venues(chance: random.Random, seed: int) -> tuple[list[Event], list[Episode
 
 
 def _heartbeats(chance: random.Random) -> tuple[list[Event], list[Episode]]:
-    """BNB-USDT on four exchanges, ten quotes a second, each silent for 3 s at times; short pauses; a slow feed."""
+    """BNB-USDT ten times a second on four exchanges, each silent for 4 s at times; pauses; a slow feed."""
     events: list[Event] = []
     episodes = []
     for index, venue in enumerate(VENUES):
-        silences = [(9.0 + 2.0 * index + 9.0 * n, 3.0) for n in range(3)]
-        pauses = [(begin + 5.2, 0.7) for begin, _ in silences]
+        silences = [(WARM_UP_S + 2.0 * index + 9.0 * n, 4.0) for n in range(3)]
+        pauses = [(begin + 6.0, 0.7) for begin, _ in silences]
         episodes += [
             Episode(venue, "BNB-USDT", "stale_feed", begin - 0.5, begin + 5.5) for begin, _ in silences
         ]
@@ -252,7 +253,7 @@ def _heartbeats(chance: random.Random) -> tuple[list[Event], list[Episode]]:
             if not any(begin <= at < begin + length for begin, length in silences + pauses):
                 bid = 9050 + chance.randint(-1, 1)
                 events.append(Event(at, venue, "BNB-USDT", "quote", bid=bid, ask=bid + 1))
-    slow = [n * 0.8 for n in range(int(SECONDS / 0.8)) if not 20 <= n * 0.8 < 24]
+    slow = [n * 0.8 for n in range(int(SECONDS / 0.8)) if not 20 <= n * 0.8 < 25]
     events += [Event(at, "COINBASE_SIM", "BNB-USDT", "quote", bid=9050, ask=9051) for at in slow]
     return events, episodes
 
@@ -291,9 +292,10 @@ def _quote_before(feed: Sequence[Event], at: float) -> Event:
 
 
 def _scale(event: Event, factor: float) -> None:
-    event.price, event.bid, event.ask = (
-        float(round(value * factor)) for value in (event.price, event.bid, event.ask)
-    )
+    event.price = float(round(event.price * factor))
+    spread = max(1, round((event.ask - event.bid) * factor))
+    event.bid = float(round(event.bid * factor))
+    event.ask = event.bid + spread
 
 
 def decimals(pair: str) -> tuple[int, int]:
@@ -327,7 +329,8 @@ def table(scores: dict[str, Score]) -> str:
     lines = [f"{'rule':<16} found missed false precision recall"]
     for name, score in [*scores.items(), ("all", total)]:
         lines.append(
-            f"{name:<16} {score.found:>5} {score.missed:>6} {score.false:>5} {score.precision:>9.3f} {score.recall:>6.3f}"
+            f"{name:<16} {score.found:>5} {score.missed:>6} {score.false:>5} "
+            f"{score.precision:>9.3f} {score.recall:>6.3f}"
         )
     return "\n".join(lines)
 
@@ -339,7 +342,8 @@ def grade(
 
     Args:
         market: the set.
-        findings: (rule, exchange, pair, kind of subject, number of the event or 0, time in s) of each finding.
+        findings: (rule, exchange, pair, kind of subject, number of the event or 0, time in s) of each
+        finding.
     """
     scores = {rule: Score() for rule in RULES}
     events = {(e.exchange, e.pair, e.kind, e.number): e for e in market.events}

@@ -127,8 +127,9 @@ def savepoint_folder(settings: Settings, job: Job) -> Path:
 def configuration(job: Job, settings: Settings) -> dict[str, str]:
     """The job's Flink settings, without the place it restores from.
 
-    A buffer is sent after 5 ms at the latest; a trade passes four on its way. A failed job restarts from its last checkpoint after 1 s, then
-    with growing pauses up to 10 s, and never gives up: an outage of Kafka has no time limit.
+    A buffer is sent after 5 ms at the latest; a trade passes four on its way. A failed job restarts from its
+    last checkpoint after 1 s, then with growing pauses up to 10 s, and never gives up: an outage of Kafka has
+    no time limit.
     """
     return {
         "pipeline.name": job.name,

@@ -20,8 +20,8 @@ IDLE_TIMEOUT: Final = "15 s"
 """A partition silent for so long no longer holds back the watermark. It outlasts the election of a new
 leader (about 10 s after a broker dies): trades held up by one must not find their minute closed."""
 RULE_VERSION: Final = 1
-"""Version of the anomaly rules' definitions; a changed formula gets the next one, a changed threshold does not
-(each finding carries its own)."""
+"""Version of the anomaly rules' definitions; a changed formula gets the next one, a changed threshold does
+not (each finding carries its own)."""
 CLOCK_TOLERANCE_US: Final = 5 * 60 * 1_000_000
 """How far an exchange's time may be ahead of ours before it is taken for an error."""
 

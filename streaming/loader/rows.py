@@ -27,6 +27,7 @@ from streaming.records import (
     SCHEMA_VERSION,
     SIZE_INTEGER_DIGITS,
     SIZE_SCALE,
+    Anomaly,
     Bar,
     DeadLetter,
     Gap,
@@ -37,7 +38,7 @@ from streaming.records import (
     size_text,
 )
 
-Value = str | int | bool | None
+Value = str | int | float | bool | None
 Row = list[Value]
 """A table's values in column order, without LOADED_AT."""
 
@@ -123,6 +124,7 @@ _market_decoder = msgspec.json.Decoder(_Market)
 _trade_decoder = msgspec.json.Decoder(Trade)
 _ticker_decoder = msgspec.json.Decoder(Ticker)
 _bar_decoder = msgspec.json.Decoder(Bar)
+_anomaly_decoder = msgspec.json.Decoder(Anomaly)
 _gap_decoder = msgspec.json.Decoder(Gap)
 _dead_letter_decoder = msgspec.json.Decoder(DeadLetter)
 
@@ -197,6 +199,29 @@ def _bar(message: Message) -> Loadable:
     return Loadable(tables.BARS_1M, row)
 
 
+def _anomaly(message: Message) -> Loadable:
+    anomaly = _anomaly_decoder.decode(message.value)
+    row: Row = [
+        *_names(anomaly.exchange, anomaly.pair),
+        anomaly.rule,
+        _integer(anomaly.rule_version, "rule_version"),
+        anomaly.subject,
+        _plain(anomaly.subject_id, "subject_id"),
+        anomaly.score,
+        anomaly.threshold,
+        _price_or_none(anomaly.price, "price"),
+        _price_or_none(anomaly.bid_price, "bid_price"),
+        _price_or_none(anomaly.ask_price, "ask_price"),
+        _micros(anomaly.exchange_time_us, "exchange_time_us"),
+        _nanos(anomaly.receive_time_ns),
+        anomaly.simulated,
+        _integer(anomaly.v, "v"),
+        message.partition,
+        message.offset,
+    ]
+    return Loadable(tables.ANOMALIES, row)
+
+
 def _gap(message: Message) -> Loadable:
     gap = _gap_decoder.decode(message.value)
     if gap.from_id > gap.to_id:
@@ -239,6 +264,7 @@ _CONVERTERS: Final[dict[str, Callable[[Message], Loadable]]] = {
     topics.CLEAN_TRADES: _trade,
     topics.CLEAN_TICKERS: _ticker,
     topics.BARS_1M: _bar,
+    topics.ANOMALIES: _anomaly,
     topics.GAPS: _gap,
     topics.DEAD_LETTERS: _dead_letter,
 }

@@ -21,6 +21,7 @@ DECIMAL: Final = "NUMBER(38, 18)"
 MICROS: Final = "TIMESTAMP_NTZ(6)"
 NANOS: Final = "TIMESTAMP_NTZ(9)"
 FLAG: Final = "BOOLEAN"
+FLOAT: Final = "FLOAT"
 
 _TIMES: Final = (MICROS, NANOS)
 """Types whose text a column takes as it is: an insert need not cast it, which halves its planning on the
@@ -257,6 +258,33 @@ GAPS: Final = Table(
     later=_LATER_OFFSET,
 )
 
+ANOMALIES: Final = Table(
+    name="MARKET.ANOMALIES",
+    columns=(
+        ("EXCHANGE", TEXT),
+        ("PAIR", TEXT),
+        ("RULE_NAME", TEXT),
+        ("RULE_VERSION", INTEGER),
+        ("SUBJECT", TEXT),
+        ("SUBJECT_ID", TEXT),
+        ("SCORE", FLOAT),
+        ("THRESHOLD", FLOAT),
+        ("PRICE", DECIMAL),
+        ("BID_PRICE", DECIMAL),
+        ("ASK_PRICE", DECIMAL),
+        ("EXCHANGE_TIME", MICROS),
+        ("RECEIVE_TIME", NANOS),
+        ("IS_SIMULATED", FLAG),
+        ("SCHEMA_VERSION", INTEGER),
+        *_KAFKA,
+    ),
+    mode=Mode.UPSERT,
+    identity=("EXCHANGE", "PAIR", "RULE_NAME", "SUBJECT_ID"),
+    # A repeated finding about a whole pair may carry another time within the one that identifies it.
+    prune="SUBJECT_ID",
+    later=_LATER_OFFSET,
+)
+
 DEAD_LETTERS: Final = Table(
     name="RAW.DEAD_LETTERS",
     columns=(
@@ -274,7 +302,7 @@ DEAD_LETTERS: Final = Table(
     mode=Mode.KEEP,
 )
 
-ALL: Final = (TRADES, TICKERS, BARS_1M, GAPS, DEAD_LETTERS)
+ALL: Final = (TRADES, TICKERS, BARS_1M, ANOMALIES, GAPS, DEAD_LETTERS)
 
 SELECT_OFFSETS: Final = "SELECT TOPIC, PARTITION_ID, NEXT_OFFSET FROM OPS.LOAD_OFFSETS"
 
