@@ -29,6 +29,9 @@ class Metrics:
         self.late = self._gauge(
             "crypto_flink_late_records", "Rows dropped behind the watermark in this life of the job"
         )
+        self.duplicates = self._gauge(
+            "crypto_flink_duplicate_records", "Copies dropped by de-duplication in this life of the job"
+        )
         self.submissions = Counter(
             "crypto_flink_submissions",
             "Submissions of the job by this service",

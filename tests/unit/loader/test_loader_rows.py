@@ -67,6 +67,23 @@ BAR: dict[str, Any] = {
     "last_trade_id": 2,
     "simulated": True,
 }
+ANOMALY: dict[str, Any] = {
+    "v": 1,
+    "exchange": "OKX",
+    "pair": "BTC-USDT",
+    "rule": "price_spike",
+    "rule_version": 1,
+    "subject": "trade",
+    "subject_id": "9",
+    "score": 45.5,
+    "threshold": 10.0,
+    "price": "61234.50",
+    "bid_price": None,
+    "ask_price": None,
+    "exchange_time_us": 1_767_225_600_123_456,
+    "receive_time_ns": 1_767_225_600_223_456_789,
+    "simulated": False,
+}
 GAP: dict[str, Any] = {
     "v": 1,
     "exchange": "OKX",
@@ -93,6 +110,7 @@ SAMPLES = {
     topics.CLEAN_TRADES: TRADE,
     topics.CLEAN_TICKERS: TICKER,
     topics.BARS_1M: BAR,
+    topics.ANOMALIES: ANOMALY,
     topics.GAPS: GAP,
     topics.DEAD_LETTERS: DEAD_LETTER,
 }
@@ -140,6 +158,9 @@ BAD = [
     Bad(topics.BARS_1M, {"window_end_ms": 1_767_225_600_000}, "window_end_ms"),
     Bad(topics.BARS_1M, {"volume": "0"}, "volume is zero"),
     Bad(topics.BARS_1M, {"vwap": "1.00000000001"}, "vwap"),
+    Bad(topics.ANOMALIES, {"rule": "a_rule_nobody_knows"}, "Invalid enum"),
+    Bad(topics.ANOMALIES, {"score": "NaN"}, "Expected `float`"),
+    Bad(topics.ANOMALIES, {"subject_id": ""}, "subject_id is empty"),
     Bad(topics.GAPS, {"to_id": 4}, "above to_id"),
     Bad(topics.GAPS, {"status": "lost"}, "Invalid enum"),
     Bad(topics.DEAD_LETTERS, {"raw": 5}, "Expected `str`"),
