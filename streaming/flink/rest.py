@@ -312,7 +312,8 @@ class FlinkRest:
     def _vertex_sums(self, job_id: str, suffix: str, operator: str = "") -> dict[str, float]:
         """The sum over subtasks of each metric that ends in `suffix`, by vertex and name.
 
-        With `operator`, only those of operators whose name begins so. An operator's metrics carry its name in front, so the names have to be listed first.
+        With `operator`, only those of operators whose name begins so. An operator's metrics carry its name in
+        front, so the names have to be listed first.
         """
         sums: dict[str, float] = {}
         for vertex in self.job(job_id).vertices:
