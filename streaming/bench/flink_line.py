@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -33,6 +33,7 @@ NOMINAL_US: Final = 100
 """Exchange time between two messages of the fast phases: as if they came at 10,000 a second."""
 MOST_AHEAD: Final = 200_000
 """Messages in flight in the fast phases: enough to keep every operator busy, few enough for a small disk."""
+MOST_S: Final = 60.0
 DRAIN_S: Final = 180.0
 SETTLE_S: Final = 5.0
 SAMPLE_S: Final = 1.0
@@ -100,8 +101,8 @@ class Line:
     def close(self) -> None:
         self._consumer.close()
 
-    def measure(self, seconds: float, keys: int = KEYS) -> FlinkResult:
-        """Run all phases; each steady rate lasts `seconds`, the lower one at most a minute.
+    def measure(self, seconds: float, keys: int, rates: Sequence[int]) -> FlinkResult:
+        """Run all phases; each steady rate lasts `seconds`, all but the last at most a minute.
 
         Raises:
             BenchError: messages do not come out, or a job restarted.
@@ -116,8 +117,8 @@ class Line:
         cpu, wall = self._cpu() - before, time.monotonic() - begun
         latencies = []
         memory = 0.0
-        for rate in RATES:
-            length = min(seconds, 60.0) if rate != max(RATES) else seconds
+        for rate in rates:
+            length = seconds if rate == rates[-1] else min(seconds, MOST_S)
             self._say(f"Measuring latency at {rate:,} messages a second for {length:.0f} s …")
             latency, memory = self._steady(rate, length)
             latencies.append(latency)
@@ -246,11 +247,29 @@ class Line:
 
 
 def run(
-    settings: Settings, pids: Mapping[str, int], seconds: float, say: Callable[[str], None]
+    settings: Settings,
+    pids: Mapping[str, int],
+    seconds: float,
+    say: Callable[[str], None],
+    *,
+    keys: int = KEYS,
+    rates: Sequence[int] = RATES,
 ) -> FlinkResult:
-    """One measurement on a line that runs. Raises BenchError."""
+    """One measurement on a line that runs.
+
+    Args:
+        settings: where Kafka and Flink are; the topics exist and the jobs run.
+        pids: the JobManager's and TaskManagers' processes by service name.
+        seconds: length of each steady rate.
+        say: told about each phase.
+        keys: trades in the state when the rate is measured.
+        rates: the steady rates, messages a second; memory is that at the last one.
+
+    Raises:
+        BenchError: messages do not come out, or a job restarted.
+    """
     line = Line(settings, pids, say)
     try:
-        return line.measure(seconds)
+        return line.measure(seconds, keys, rates)
     finally:
         line.close()

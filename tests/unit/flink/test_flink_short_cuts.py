@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming import records
 from streaming import settings as settings_module
 from streaming.flink import jobs
 from streaming.flink.jobs import TICK
-from tests.integration.flink_cluster import trade
+from tests.unit.loader.test_loader_rows import TICKER, TRADE
 
 STATEMENTS = "\n".join(jobs.statements(TICK, settings_module.load({}), 5))
 FLAT_OBJECT = re.compile(next(iter(re.findall(r"'(\^\[\{\].*?\$)'", STATEMENTS))))
@@ -23,7 +22,7 @@ FIELDS = (
     *("first_id", "trade_id", "exchange_time_us", "receive_time_ns", "producer_epoch", "seq"),
     *("count", "side", "source", "simulated", "price", "size"),
 )
-GOOD: dict[str, Any] = json.loads(records.encode(trade("X_SIM", "BTC-USDT", 7, 1_700_000_000_000)))
+GOOD = TRADE
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
@@ -50,8 +49,8 @@ def test_what_passes_for_a_flat_object_is_a_json_object(text: str) -> None:
 
 
 def test_what_the_producer_writes_needs_no_closer_look() -> None:
-    text = json.dumps(GOOD, separators=(",", ":"))
-    assert FLAT_OBJECT.match(text)
+    for record in (TRADE, TICKER):
+        assert FLAT_OBJECT.match(json.dumps(record, separators=(",", ":")))
     assert GOOD_TRADE.match(joined(GOOD))
 
 
