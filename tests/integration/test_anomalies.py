@@ -117,6 +117,11 @@ def record(event: Event, begin: float) -> Trade | Ticker:
     )
 
 
+def copies_of(event: Event) -> int:
+    """How often an event is sent: some twice, as after a reconnect."""
+    return 2 if event.number % 40 == 0 else 1
+
+
 def send(cluster: FlinkCluster, market: LabelledMarket) -> float:
     """Send every event at its time; return when the set began (s since the epoch)."""
     partitions, producer = cluster.settings.partitions, cluster.producer
@@ -126,7 +131,9 @@ def send(cluster: FlinkCluster, market: LabelledMarket) -> float:
             producer.poll(min(wait, 0.005))
         topic = topics.TRADES if event.kind == "trade" else topics.TICKERS
         key = records.key_of(event.exchange, event.pair)
-        producer.produce(topic, records.encode(record(event, begin)), key, partitions[event.pair])
+        value = records.encode(record(event, begin))
+        for _ in range(copies_of(event)):
+            producer.produce(topic, value, key, partitions[event.pair])
     assert producer.flush(30) == 0
     return begin
 
@@ -196,6 +203,16 @@ def test_a_clean_trade_carries_the_rules_that_flag_it(run: Run) -> None:
         if finding.rule in TRADE_RULES:
             flagged[finding.exchange, finding.pair, number_of(finding)].add(finding.rule)
     assert {key: set(filter(None, rules.split(","))) for key, rules in run.rules.items()} == flagged
+
+
+def test_copies_are_dropped_and_counted_and_nothing_is_found_twice(run: Run, cluster: FlinkCluster) -> None:
+    copies = sum(copies_of(event) - 1 for event in run.market.events)
+    assert copies > 100
+    await_that(
+        "the copies are counted", lambda: cluster.readiness()["jobs"]["tick"]["duplicate_records"] == copies
+    )
+    identities = [(f.exchange, f.pair, f.rule, f.subject_id) for _, f in run.findings]
+    assert len(set(identities)) == len(identities)
 
 
 def test_a_finding_says_how_far_it_is_beyond_its_threshold(run: Run) -> None:
