@@ -1,6 +1,8 @@
 -- Grain:  one clean trade.
 -- Input:  spiking_trades.
--- Output: view judged_trades: `outlier_score`, NULL before 20 prices, and in `rules` the names of the rules that
+-- Output: view judged_trades: `outlier_score`, NULL before 20 prices; `outside_score`, the verdict of
+--         41_outside_quote.sql: the smaller of how far the trade is outside the quote and how far it has moved from
+--         the two trades before it, because trades that agree with each other are a market that moves; and in `rules` the names of the rules that
 --         flag the trade, separated by commas, empty if none does.
 -- Source: C. T. Brownlees, G. M. Gallo, "Financial econometric analysis at ultra-high frequency: data handling
 --         concerns", Computational Statistics & Data Analysis 51 (2006): a price is an outlier unless
@@ -18,13 +20,14 @@ SELECT
     ',',
     CASE WHEN `spike_score` > ${spike_mads} THEN 'price_spike' END,
     CASE WHEN `outlier_score` > ${outlier_sigmas} THEN 'trade_outlier' END,
-    CASE WHEN `outside_bp` > `outside_allowed_bp` THEN 'outside_quote' END
+    CASE WHEN `outside_score` > `outside_allowed_bp` THEN 'outside_quote' END
   ) AS `rules`
 FROM (
   SELECT
     `exchange`, `pair`, `first_id`, `trade_id`, `count`, `price`, `size`, `side`, `exchange_time_us`,
     `receive_time_ns`, `producer_id`, `producer_epoch`, `seq`, `source`, `simulated`, `kafka_partition`,
-    `outside_bp`, `outside_allowed_bp`,
+    `outside_allowed_bp`,
+    LEAST(`outside_bp`, COALESCE(`move_bp`, `outside_bp`)) AS `outside_score`,
     CASE WHEN `outside_bp` <= `outside_allowed_bp` THEN 0E0 ELSE `spike_score` END AS `spike_score`,
     CASE
       WHEN `outside_bp` <= `outside_allowed_bp` THEN 0E0

@@ -20,10 +20,10 @@ WHERE `score` > `allowed`
 UNION ALL
 SELECT
   `kafka_partition`, `exchange`, `pair`, 'outside_quote', 'trade', CAST(`trade_id` AS STRING),
-  `outside_bp`, `outside_allowed_bp`, `price`, CAST(NULL AS STRING), CAST(NULL AS STRING),
+  `outside_score`, `outside_allowed_bp`, `price`, CAST(NULL AS STRING), CAST(NULL AS STRING),
   `exchange_time_us`, `receive_time_ns`, `simulated`
 FROM judged_trades
-WHERE `outside_bp` > `outside_allowed_bp`
+WHERE `outside_score` > `outside_allowed_bp`
 UNION ALL
 SELECT
   `kafka_partition`, `exchange`, `pair`, 'price_spike', 'trade', CAST(`trade_id` AS STRING),
