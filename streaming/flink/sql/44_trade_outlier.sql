@@ -1,15 +1,15 @@
 -- Grain:  one clean trade.
 -- Input:  spiking_trades.
 -- Output: view judged_trades: `outlier_score`, NULL before 20 prices; `outside_score`, the verdict of
---         41_outside_quote.sql: the smaller of how far the trade is outside the quote and how far it has moved from
---         the two trades before it, because trades that agree with each other are a market that moves; and in `rules` the names of the rules that
---         flag the trade, separated by commas, empty if none does.
+--         41_outside_quote.sql: the smaller of how far the trade is outside the quote and how far it is from the
+--         two trades before it, because trades that agree with each other are a market that moves; and in
+--         `rules` the names of the rules that flag it, separated by commas, empty if none does.
 -- Source: C. T. Brownlees, G. M. Gallo, "Financial econometric analysis at ultra-high frequency: data handling
 --         concerns", Computational Statistics & Data Analysis 51 (2006): a price is an outlier unless
 --         |p - mean_k| < 3 s_k + gamma, with trimmed mean and standard deviation of its k neighbours. Here
 --         k = 50 by arrival, trimmed by one extreme on each side, and gamma, the granularity that keeps flat
---         prices alive, is ${outlier_granularity_bp} bp of the mean. Score: |p - mean_k| / (s_k + gamma / ${outlier_sigmas}), flagged above
---         ${outlier_sigmas}, which is the same inequality.
+--         prices alive, is ${outlier_granularity_bp} bp of the mean. Score: |p - mean_k| / (s_k + gamma / 3),
+--         flagged above 3 (both ${outlier_sigmas} here), which is the same inequality.
 --
 -- A trade that agrees with the quote in force is neither spike nor outlier: when the market really jumps the
 -- quote moves with it, when a print is wrong it does not. Without such a quote the statistics decide alone.
