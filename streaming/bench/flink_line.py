@@ -144,6 +144,7 @@ class Line:
             batch = min(5_000, target - self._sent)
             for _ in range(batch):
                 self._send(self._begin_us + self._sent * NOMINAL_US, time.time_ns())
+            self._producer.poll(0)
             while self._sent - self._through() > MOST_AHEAD:
                 self._producer.poll(0.05)
         if self._producer.flush(DRAIN_S):
