@@ -66,3 +66,30 @@ def ingest_command(
         )
     if grows or not result.exact:
         raise typer.Exit(1)
+
+
+@app.command(name="flink")
+def flink_command(
+    seconds: Annotated[float, typer.Option(min=5, help="Length of each steady rate.")] = 30.0,
+    as_json: Json = False,
+) -> None:
+    """Kafka to Flink to Kafka: records per core-second, latency at two rates, memory.
+
+    It brings its own brokers, Flink and jobs and leaves nothing.
+    """
+    from crypto_platform import bench_view, terminal
+    from infra.local.scratch_flink import flink_for_a_while
+    from streaming.bench import flink_line, processes
+
+    load = processes.load_average()
+    if processes.is_busy(load):
+        terminal.err.print(f"The machine is busy (load average {load:.1f}): the figures will be too low.")
+    say: Callable[[str], None] = (lambda text: None) if as_json else terminal.out.print
+    with terminate_as_interrupt():
+        say("Starting three brokers and Flink …")
+        with flink_for_a_while(settings_module.load()) as scratch:
+            result = flink_line.run(scratch.settings, scratch.pids, seconds, say)
+    if as_json:
+        typer.echo(json.dumps({"load_before": round(load, 2), **result.to_json()}, indent=2, default=str))
+    else:
+        bench_view.show_flink_bench(result)

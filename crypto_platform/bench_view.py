@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from rich.table import Table
 
 from crypto_platform.terminal import out
+from streaming.bench.flink_line import FlinkResult
 from streaming.bench.ingest import Ingest
 
 
@@ -51,3 +52,18 @@ def _quantiles(values: Mapping[str, float | None]) -> str:
     return (
         ", ".join(f"{name} {value:g} ms" for name, value in values.items() if value is not None) or "no data"
     )
+
+
+def show_flink_bench(result: FlinkResult) -> None:
+    """The figures of `bench flink`."""
+    table = Table("figure", "value", title="Kafka to Flink to Kafka")
+    table.add_row("records per core-second", f"{result.records_per_core_second:,}")
+    table.add_row("records a second", f"{result.wall_rate:,}")
+    table.add_row("trades in the state", f"{result.keys:,}")
+    for latency in result.latencies:
+        table.add_row(
+            f"latency at {latency.rate:,} a second",
+            f"p50 {latency.p50} ms, p95 {latency.p95} ms, p99 {latency.p99} ms",
+        )
+    table.add_row("memory of both TaskManagers", f"{result.taskmanagers_mb:,.0f} MiB")
+    out.print(table)

@@ -49,6 +49,7 @@ TABLE_OF_TOPIC: Final[dict[str, str]] = {
     topics.BARS_1H: "MARKET.BARS_1H",
     topics.QUOTE_BARS_1S: "MARKET.QUOTE_BARS_1S",
     topics.LATE_TRADES: "OPS.LATE_TRADES",
+    topics.ANOMALIES: "MARKET.ANOMALIES",
     topics.DEAD_LETTERS: "RAW.DEAD_LETTERS",
     topics.GAPS: "OPS.GAPS",
 }
@@ -65,8 +66,8 @@ STEADY_TOPICS: Final = (
     topics.BARS_FORMING,
     topics.QUOTE_BARS_1S,
 )
-"""Topics that never rest while a market trades; gaps, dead letters and late trades are silent on a good
-day, and an hour is longer than the limit of `STALE_AFTER`."""
+"""Topics that never rest while a market trades; gaps, anomalies, dead letters and late trades are silent on a
+good day, and an hour is longer than the limit of `STALE_AFTER`."""
 
 LOADER_KEEPS_UP: Final = "loader_keeps_up"
 CHECKPOINTS_ARE_RECENT: Final = "checkpoints_are_recent"

@@ -271,7 +271,48 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     simulated: bool
 
 
-Record = Trade | Ticker | Bar | FormingBar | QuoteBar | LateTrade | DeadLetter | Gap
+Rule = Literal[
+    "crossed_quote",
+    "wide_spread",
+    "outside_quote",
+    "price_spike",
+    "trade_outlier",
+    "volume_burst",
+    "stale_feed",
+    "venue_deviation",
+]
+"""The anomaly rules; each is defined, with its source, in the SQL file of its name in
+`streaming/flink/sql`."""
+
+
+class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
+    """One finding of one rule. What it is about is flagged, never deleted.
+
+    Identity: (exchange, pair, rule, subject_id); a finding that is repeated after a failure has the same one.
+    `subject_id` is a trade's id, a quote's `producer_epoch-seq`, or a time from the records where a finding
+    stands for a stretch of them. `score` exceeds `threshold`, both in the rule's own unit; they are no
+    prices, hence floats. `rule_version` counts changes of the rule's definition. `price` is that of a judged
+    trade, `bid_price` and `ask_price` those of a judged quote.
+    """
+
+    v: int = SCHEMA_VERSION
+    exchange: str
+    pair: str
+    rule: Rule
+    rule_version: int
+    subject: Literal["trade", "quote", "pair"]
+    subject_id: str
+    score: float
+    threshold: float
+    price: str | None
+    bid_price: str | None
+    ask_price: str | None
+    exchange_time_us: int
+    receive_time_ns: int
+    simulated: bool
+
+
+Record = Trade | Ticker | Bar | FormingBar | QuoteBar | LateTrade | DeadLetter | Gap | Anomaly
 
 _encoder = msgspec.json.Encoder()
 

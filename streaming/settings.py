@@ -252,6 +252,61 @@ class Settings(BaseModel):
         description="First day (UTC) for which rollups can be computed",
     )
 
+    anomaly_spike_mads: Annotated[float, Field(gt=0)] = _env(
+        "CRYPTO_ANOMALY_SPIKE_MADS", 10.0, description="price_spike: scaled MADs of the returns to be flagged"
+    )
+    anomaly_spike_floor_bp: Annotated[float, Field(gt=0)] = _env(
+        "CRYPTO_ANOMALY_SPIKE_FLOOR_BP", 1.0, description="price_spike: least scaled MAD, in basis points"
+    )
+    anomaly_outlier_sigmas: Annotated[float, Field(gt=0)] = _env(
+        "CRYPTO_ANOMALY_OUTLIER_SIGMAS", 3.0, description="trade_outlier: standard deviations to be flagged"
+    )
+    anomaly_outlier_granularity_bp: Annotated[float, Field(gt=0)] = _env(
+        "CRYPTO_ANOMALY_OUTLIER_GRANULARITY_BP",
+        5.0,
+        description="trade_outlier: distance added to them, so that flat prices survive, in basis points",
+    )
+    anomaly_margin_spreads: Annotated[float, Field(ge=0)] = _env(
+        "CRYPTO_ANOMALY_MARGIN_SPREADS",
+        1.0,
+        description="outside_quote: spreads that a trade may be outside of bid and ask",
+    )
+    anomaly_margin_bp: Annotated[float, Field(ge=0)] = _env(
+        "CRYPTO_ANOMALY_MARGIN_BP", 10.0, description="outside_quote: basis points it always may be outside"
+    )
+    anomaly_quote_max_age_s: Annotated[float, Field(gt=0)] = _env(
+        "CRYPTO_ANOMALY_QUOTE_MAX_AGE_S",
+        5.0,
+        description="Seconds for which a quote judges trades and other exchanges' quotes",
+    )
+    anomaly_spread_medians: Annotated[float, Field(gt=0)] = _env(
+        "CRYPTO_ANOMALY_SPREAD_MEDIANS", 50.0, description="wide_spread: median spreads to be flagged"
+    )
+    anomaly_spread_floor_bp: Annotated[float, Field(ge=0)] = _env(
+        "CRYPTO_ANOMALY_SPREAD_FLOOR_BP", 10.0, description="wide_spread: never flagged below, basis points"
+    )
+    anomaly_burst_medians: Annotated[float, Field(gt=1)] = _env(
+        "CRYPTO_ANOMALY_BURST_MEDIANS",
+        100.0,
+        description="volume_burst: median volumes of a quarter second to be flagged",
+    )
+    anomaly_stale_min_s: Annotated[float, Field(gt=0, le=55)] = _env(
+        "CRYPTO_ANOMALY_STALE_MIN_S", 5.0, description="stale_feed: least silence to be flagged, seconds"
+    )
+    anomaly_stale_gaps: Annotated[float, Field(gt=1)] = _env(
+        "CRYPTO_ANOMALY_STALE_GAPS", 10.0, description="stale_feed: mean gaps between ticks to be flagged"
+    )
+    anomaly_venue_bp: Annotated[float, Field(gt=0)] = _env(
+        "CRYPTO_ANOMALY_VENUE_BP",
+        10.0,
+        description="venue_deviation: distance from the other exchanges' median to be flagged, basis points",
+    )
+    anomaly_venue_mads: Annotated[float, Field(ge=0)] = _env(
+        "CRYPTO_ANOMALY_VENUE_MADS",
+        5.0,
+        description="venue_deviation: and median absolute deviations of the others that it must exceed",
+    )
+
     kafka_bootstrap_servers: str | None = _env(
         "KAFKA_BOOTSTRAP_SERVERS",
         None,

@@ -41,6 +41,9 @@ class Metrics:
             ["direction"],
             registry=self.registry,
         )
+        self.duplicates = self._gauge(
+            "crypto_flink_duplicate_records", "Copies dropped by de-duplication in this life of the job"
+        )
         self.submissions = Counter(
             "crypto_flink_submissions",
             "Submissions of the job by this service",

@@ -7,17 +7,21 @@ What belongs here: text. What does not: which files make a job (`streaming.flink
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from streaming import records, topics
 from streaming.errors import PlatformError
+from streaming.exchanges import registry
 from streaming.flink import placement
 from streaming.settings import Settings
 
 IDLE_TIMEOUT: Final = "15 s"
 """A partition silent for so long no longer holds back the watermark. It outlasts the election of a new
 leader (about 10 s after a broker dies): trades held up by one must not find their minute closed."""
+RULE_VERSION: Final = 1
+"""Version of the anomaly rules' definitions; a changed formula gets the next one, a changed threshold does
+not (each finding carries its own)."""
 CLOCK_TOLERANCE_US: Final = 5 * 60 * 1_000_000
 """How far an exchange's time may be ahead of ours before it is taken for an error."""
 
@@ -67,12 +71,63 @@ def values(settings: Settings, partitions: int) -> dict[str, str]:
         "bars_forming_topic": topics.BARS_FORMING,
         "quote_bars_1s_topic": topics.QUOTE_BARS_1S,
         "late_trades_topic": topics.LATE_TRADES,
+        "anomalies_topic": topics.ANOMALIES,
         "schema_version": str(records.SCHEMA_VERSION),
         "clock_tolerance_us": str(CLOCK_TOLERANCE_US),
         "idle_timeout": IDLE_TIMEOUT,
         "kafka_properties": property_lines(java_properties(settings.kafka_client_config())),
         "placement_key": placement_expression(partitions),
+        "simulated_suffix": records.SIMULATED_SUFFIX,
+        **rule_values(settings),
     }
+
+
+def rule_values(settings: Settings) -> dict[str, str]:
+    """The thresholds of the anomaly rules as SQL literals, and the columns that stand for the exchanges."""
+    names = sorted(registry.VENUES)
+    return {
+        "rule_version": str(RULE_VERSION),
+        "spike_mads": double(settings.anomaly_spike_mads),
+        "spike_floor_bp": double(settings.anomaly_spike_floor_bp),
+        "outlier_sigmas": double(settings.anomaly_outlier_sigmas),
+        "outlier_granularity_bp": double(settings.anomaly_outlier_granularity_bp),
+        "margin_spreads": double(settings.anomaly_margin_spreads),
+        "margin_bp": double(settings.anomaly_margin_bp),
+        "quote_max_age_s": f"{settings.anomaly_quote_max_age_s:g}",
+        "quote_max_age_us": str(round(settings.anomaly_quote_max_age_s * 1_000_000)),
+        "spread_medians": double(settings.anomaly_spread_medians),
+        "spread_floor_bp": double(settings.anomaly_spread_floor_bp),
+        "burst_medians": double(settings.anomaly_burst_medians),
+        "stale_min_s": double(settings.anomaly_stale_min_s),
+        "stale_gaps": double(settings.anomaly_stale_gaps),
+        "venue_bp": double(settings.anomaly_venue_bp),
+        "venue_mads": double(settings.anomaly_venue_mads),
+        "venue_latest": _lines(
+            "LAST_VALUE(CASE WHEN `venue` = '{0}' THEN `mid` END) OVER `so_far` AS `mid_{0}`,\n"
+            "LAST_VALUE(CASE WHEN `venue` = '{0}' THEN `receive_time_ns` END) OVER `so_far` AS `at_{0}`",
+            names,
+        ),
+        "venue_mids": _lines(
+            "CASE WHEN `venue` <> '{0}' AND `receive_time_ns` - `at_{0}` <= "
+            f"{round(settings.anomaly_quote_max_age_s * 1e9)} THEN `mid_{{0}}` END",
+            names,
+        ),
+        "venue_deviations": _lines(
+            "CASE WHEN `venue` <> '{0}' AND `receive_time_ns` - `at_{0}` <= "
+            f"{round(settings.anomaly_quote_max_age_s * 1e9)} THEN ABS(`mid_{{0}}` - `median_mid`) END",
+            names,
+        ),
+    }
+
+
+def double(value: float) -> str:
+    """`value` as a DOUBLE literal; without the exponent Flink would take it for a DECIMAL."""
+    return f"{value!r}E0" if "e" not in repr(value) else repr(value)
+
+
+def _lines(template: str, names: Iterable[str]) -> str:
+    """`template` once for each name, separated by commas."""
+    return ",\n".join(template.format(name) for name in names)
 
 
 def quoted(text: str) -> str:

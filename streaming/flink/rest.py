@@ -21,6 +21,10 @@ from streaming.flink.errors import FlinkRequestError, FlinkUnavailableError, Job
 TIMEOUT_S: Final = 5.0
 POLL_S: Final = 0.2
 
+DEDUPLICATION: Final = "Deduplicate["
+"""How Flink's planner names the operators that keep the first copy of a record."""
+_NO_WATERMARK: Final = -(2**63)
+
 FINAL_STATES: Final = frozenset({"FAILED", "CANCELED", "FINISHED", "SUSPENDED"})
 """A job in one of these will not run again by itself."""
 
@@ -138,6 +142,13 @@ class Backpressure(msgspec.Struct, frozen=True):
 
     status: str
     level: str | None = msgspec.field(name="backpressureLevel", default=None)
+
+
+class Watermark(msgspec.Struct, frozen=True):
+    """How far a subtask has come in event time (ms since the epoch); None before its first watermark."""
+
+    subtask: int
+    time_ms: int | None
 
 
 class _Metric(msgspec.Struct, frozen=True):
@@ -277,6 +288,21 @@ class FlinkRest:
             bytes_out=total(written, sink, ".numBytesSend"),
         )
 
+    def duplicates(self, job_id: str) -> int:
+        """Copies that the job's de-duplication has dropped in this life of the job."""
+        came = self._vertex_sums(job_id, "numRecordsIn", operator=DEDUPLICATION)
+        went = self._vertex_sums(job_id, "numRecordsOut", operator=DEDUPLICATION)
+        return max(0, round(sum(came.values()) - sum(went.values())))
+
+    def watermarks(self, job_id: str, vertex_id: str) -> list[Watermark]:
+        """The event time each subtask of a vertex has reached; empty for a vertex without watermarks."""
+        found = self._get(f"/jobs/{job_id}/vertices/{vertex_id}/watermarks", list[_Metric])
+        return [
+            Watermark(int(metric.id.partition(".")[0]), _watermark_ms(metric.value))
+            for metric in found
+            if metric.id.endswith(".currentInputWatermark")
+        ]
+
     def exceptions(self, job_id: str) -> list[JobException]:
         """The job's latest failures, the youngest first."""
         return self._get(f"/jobs/{job_id}/exceptions", _Exceptions).history.entries
@@ -308,11 +334,14 @@ class FlinkRest:
             time.sleep(POLL_S)
         raise SavepointError(f"The savepoint of job {job_id} was not complete after {timeout_s:.0f} s.")
 
-    def _vertex_sums(self, job_id: str, *suffixes: str, within: str = "") -> dict[str, float]:
+    def _vertex_sums(
+        self, job_id: str, *suffixes: str, within: str = "", operator: str = ""
+    ) -> dict[str, float]:
         """The sum over subtasks of each metric that ends in one of `suffixes`, by vertex and name, of the
         vertices with `within` in their name.
 
-        An operator's metrics carry its name in front, so the names have to be listed first.
+        With `operator`, only those of operators whose name begins so. An operator's metrics carry its name in
+        front, so the names have to be listed first.
         """
         sums: dict[str, float] = {}
         for vertex in self.job(job_id).vertices:
@@ -320,7 +349,9 @@ class FlinkRest:
                 continue
             path = f"/jobs/{job_id}/vertices/{vertex.id}/subtasks/metrics"
             names = [metric.id for metric in self._get(path, list[_Metric])]
-            wanted = [name for name in names if name.rpartition(".")[2] in suffixes]
+            wanted = [
+                name for name in names if name.rpartition(".")[2] in suffixes and name.startswith(operator)
+            ]
             if wanted:
                 found = self._get(path, list[_Metric], get=",".join(wanted), agg="sum")
                 sums |= {f"{vertex.id}.{metric.id}": metric.sum or 0.0 for metric in found}
@@ -360,6 +391,12 @@ class FlinkRest:
         if response.is_server_error:
             raise FlinkUnavailableError(f"Flink at {self.url} failed on {path} ({reason}).")
         raise FlinkRequestError(f"Flink at {self.url} refused {method} {path} ({reason}).")
+
+
+def _watermark_ms(value: str | None) -> int | None:
+    if value is None or int(value) == _NO_WATERMARK:
+        return None
+    return int(value)
 
 
 def _reason(response: httpx.Response) -> str:

@@ -72,6 +72,7 @@ class Health:
     restarts: int = 0
     pending_records: int | None = None
     late_records: int | None = None
+    duplicate_records: int | None = None
     submissions: int = 0
     error: str = ""
 
@@ -245,6 +246,7 @@ class Watcher:
                 restarts=self.flink.restarts(summary.id),
                 pending_records=self.flink.pending_records(summary.id),
                 late_records=self.flink.late_records(summary.id),
+                duplicate_records=self.flink.duplicates(summary.id),
             )
         self.health[job.key] = health
         if health.checkpoints:
@@ -257,6 +259,7 @@ class Watcher:
         gauges.restarts.labels(job.key).set(health.restarts)
         gauges.pending.labels(job.key).set(health.pending_records or 0)
         gauges.late.labels(job.key).set(health.late_records or 0)
+        gauges.duplicates.labels(job.key).set(health.duplicate_records or 0)
         if health.checkpoint_age_s is not None:
             gauges.checkpoint_age.labels(job.key).set(health.checkpoint_age_s)
         latest = checkpoints.latest.completed

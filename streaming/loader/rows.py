@@ -25,6 +25,7 @@ from streaming.records import (
     SCHEMA_VERSION,
     SIZE_INTEGER_DIGITS,
     SIZE_SCALE,
+    Anomaly,
     Bar,
     CleanTrade,
     DeadLetter,
@@ -126,6 +127,7 @@ _ticker_decoder = msgspec.json.Decoder(Ticker)
 _bar_decoder = msgspec.json.Decoder(Bar)
 _quote_bar_decoder = msgspec.json.Decoder(QuoteBar)
 _late_trade_decoder = msgspec.json.Decoder(LateTrade)
+_anomaly_decoder = msgspec.json.Decoder(Anomaly)
 _gap_decoder = msgspec.json.Decoder(Gap)
 _dead_letter_decoder = msgspec.json.Decoder(DeadLetter)
 
@@ -270,6 +272,29 @@ def _total(value: str, field: str, scale: int, *, zero: bool) -> str:
     return decimal_text(value, field, integer_digits=VOLUME_INTEGER_DIGITS, scale=scale, allow_zero=zero)
 
 
+def _anomaly(message: Message) -> Loadable:
+    anomaly = _anomaly_decoder.decode(message.value)
+    row: Row = [
+        *_names(anomaly.exchange, anomaly.pair),
+        anomaly.rule,
+        _integer(anomaly.rule_version, "rule_version"),
+        anomaly.subject,
+        _plain(anomaly.subject_id, "subject_id"),
+        anomaly.score,
+        anomaly.threshold,
+        _price_or_none(anomaly.price, "price"),
+        _price_or_none(anomaly.bid_price, "bid_price"),
+        _price_or_none(anomaly.ask_price, "ask_price"),
+        _micros(anomaly.exchange_time_us, "exchange_time_us"),
+        _nanos(anomaly.receive_time_ns),
+        anomaly.simulated,
+        _integer(anomaly.v, "v"),
+        message.partition,
+        message.offset,
+    ]
+    return Loadable(tables.ANOMALIES, row)
+
+
 def _gap(message: Message) -> Loadable:
     gap = _gap_decoder.decode(message.value)
     if gap.from_id > gap.to_id:
@@ -314,6 +339,7 @@ _CONVERTERS: Final[dict[str, Callable[[Message], Loadable]]] = {
     **dict.fromkeys(BAR_TABLES, _bar),
     topics.QUOTE_BARS_1S: _quote_bar,
     topics.LATE_TRADES: _late_trade,
+    topics.ANOMALIES: _anomaly,
     topics.GAPS: _gap,
     topics.DEAD_LETTERS: _dead_letter,
 }

@@ -337,6 +337,33 @@ GAPS: Final = Table(
     later=_LATER_OFFSET,
 )
 
+ANOMALIES: Final = Table(
+    name="MARKET.ANOMALIES",
+    columns=(
+        ("EXCHANGE", TEXT),
+        ("PAIR", TEXT),
+        ("RULE_NAME", TEXT),
+        ("RULE_VERSION", INTEGER),
+        ("SUBJECT", TEXT),
+        ("SUBJECT_ID", TEXT),
+        ("SCORE", FLOAT),
+        ("THRESHOLD", FLOAT),
+        ("PRICE", DECIMAL),
+        ("BID_PRICE", DECIMAL),
+        ("ASK_PRICE", DECIMAL),
+        ("EXCHANGE_TIME", MICROS),
+        ("RECEIVE_TIME", NANOS),
+        ("IS_SIMULATED", FLAG),
+        ("SCHEMA_VERSION", INTEGER),
+        *_KAFKA,
+    ),
+    mode=Mode.UPSERT,
+    identity=("EXCHANGE", "PAIR", "RULE_NAME", "SUBJECT_ID"),
+    # A repeated finding about a whole pair may carry another time within the one that identifies it.
+    prune="SUBJECT_ID",
+    later=_LATER_OFFSET,
+)
+
 DEAD_LETTERS: Final = Table(
     name="RAW.DEAD_LETTERS",
     columns=(
@@ -355,7 +382,7 @@ DEAD_LETTERS: Final = Table(
 )
 
 BARS: Final = (BARS_1M, BARS_5M, BARS_15M, BARS_1H)
-ALL: Final = (TRADES, TICKERS, *BARS, QUOTE_BARS_1S, LATE_TRADES, GAPS, DEAD_LETTERS)
+ALL: Final = (TRADES, TICKERS, *BARS, QUOTE_BARS_1S, LATE_TRADES, ANOMALIES, GAPS, DEAD_LETTERS)
 
 SELECT_OFFSETS: Final = "SELECT TOPIC, PARTITION_ID, NEXT_OFFSET FROM OPS.LOAD_OFFSETS"
 

@@ -107,9 +107,9 @@ class FlinkCluster:
         command = flink.taskmanager_command(self.settings, index)
         self.spawn(f"taskmanager-{index}", command, flink.environment(self.settings))
 
-    def start_jobs(self) -> None:
-        """Start the job service and wait until it says it is ready."""
-        self.spawn("flink-jobs", [sys.executable, "-m", "streaming.flink"], {})
+    def start_jobs(self, environment: dict[str, str] | None = None) -> None:
+        """Start the job service, with some settings of its own, and wait until it says it is ready."""
+        self.spawn("flink-jobs", [sys.executable, "-m", "streaming.flink"], environment or {})
         self.await_ready()
 
     def ensure_jobs(self) -> None:
@@ -202,6 +202,13 @@ class FlinkCluster:
 
     def read(self, topic: str) -> list[tuple[int, dict[str, Any]]]:
         """Every committed message of a topic, as (partition, JSON)."""
+        return [(partition, value) for partition, _, value in self._read(topic)]
+
+    def read_timed(self, topic: str) -> list[tuple[float, dict[str, Any]]]:
+        """Every committed message of a topic, as (time it was made in s since the epoch, JSON)."""
+        return [(at, value) for _, at, value in self._read(topic)]
+
+    def _read(self, topic: str) -> list[tuple[int, float, dict[str, Any]]]:
         consumer = clients.consumer(self.settings, "test")
         try:
             partitions = list(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
@@ -215,7 +222,7 @@ class FlinkCluster:
                     value, partition = message.value(), message.partition()
                     assert value is not None
                     assert partition is not None
-                    found.append((partition, json.loads(value)))
+                    found.append((partition, message.timestamp()[1] / 1000, json.loads(value)))
                 # A transaction's end marker takes an offset too, so the position tells, not the last message.
                 waiting = {
                     p.partition

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from infra.local import jars
+from streaming.flink import rendering
 from streaming.flink.jobs import BARS, JOBS, TICK
 from tests.integration.flink_cluster import REPOSITORY
 
@@ -56,6 +58,30 @@ def test_the_first_copy_passes_at_once_and_is_never_taken_back(plans: dict[str, 
     assert optimized.count("keep=[FirstRow]") == 2
     assert "order=[PROCTIME]" in optimized
     assert "ChangelogNormalize" not in optimized
+
+
+def test_what_several_outputs_share_is_computed_once(plans: dict[str, str]) -> None:
+    optimized = plans[TICK.key].partition("== Optimized Execution Plan ==")[2]
+    assert optimized.count("price is zero") == 1
+    assert optimized.count("PERCENTILE(return_1") == 1
+    assert optimized.count("LAST_VALUE(new_bid)") == 1
+
+
+def test_rules_go_by_arrival_and_wait_for_no_watermark(plans: dict[str, str]) -> None:
+    optimized = plans[TICK.key].partition("== Optimized Execution Plan ==")[2]
+    assert "rowtime" not in optimized.lower()
+    assert "time_col=[seen]" in optimized
+
+
+def test_the_login_modules_that_the_sql_names_are_in_the_connector(plans: dict[str, str]) -> None:
+    assert plans
+    (jar,) = (REPOSITORY / ".local" / "jars" / "flink").glob("flink-sql-connector-kafka-*.jar")
+    with zipfile.ZipFile(jar) as archive:
+        inside = set(archive.namelist())
+    for mechanism in ("PLAIN", "SCRAM-SHA-512"):
+        config = {"sasl.mechanism": mechanism, "sasl.username": "u", "sasl.password": "p"}
+        name = rendering.java_properties(config)["sasl.jaas.config"].partition(" ")[0]
+        assert f"{name.replace('.', '/')}.class" in inside
 
 
 def test_each_topic_is_parsed_once_by_the_tick_job(plans: dict[str, str]) -> None:

@@ -26,6 +26,7 @@ from streaming.settings import Settings
 from tests.integration import emulator_process, sink_driver
 from tests.integration.emulator_process import Emulator
 from tests.unit.loader.test_loader_rows import (
+    ANOMALY,
     BAR,
     DEAD_LETTER,
     GAP,
@@ -61,7 +62,7 @@ def sink(emulator: Emulator) -> Iterator[WarehouseSink]:
             connection.cursor().execute(f"DELETE FROM {table}")
     made = WarehouseSink(emulator.settings)
     made.open()
-    made.register(dict.fromkeys([*PLACES, (topics.DEAD_LETTERS, 0)], 0))
+    made.register(dict.fromkeys([*PLACES, (topics.ANOMALIES, 0), (topics.DEAD_LETTERS, 0)], 0))
     made.open()
     yield made
     made.close()
@@ -104,6 +105,7 @@ def test_rows_and_offsets_of_all_tables_arrive_together(emulator: Emulator, sink
         topics.CLEAN_TRADES: 3,
         topics.CLEAN_TICKERS: 1,
         topics.BARS_1M: 1,
+        topics.ANOMALIES: 0,
         topics.GAPS: 1,
         topics.DEAD_LETTERS: 1,
     }
@@ -178,6 +180,17 @@ def test_a_later_state_replaces_an_earlier_one_and_an_old_one_does_not(
     rows(emulator, "UPDATE OPS.LOAD_OFFSETS SET NEXT_OFFSET = 0")
     write(sink, [message(topics.BARS_1M, 0, BAR), message(topics.GAPS, 0, GAP)])
     assert (rows(emulator, bars), rows(emulator, gaps)) == expected
+
+
+def test_a_finding_that_is_repeated_after_a_failure_stands_there_once(
+    emulator: Emulator, sink: WarehouseSink
+) -> None:
+    again = ANOMALY | {"score": 44.25, "exchange_time_us": 1_767_225_600_523_456}
+    other = ANOMALY | {"subject_id": "10", "price": "61000.10"}
+    write(sink, [message(topics.ANOMALIES, 0, ANOMALY)])
+    write(sink, [message(topics.ANOMALIES, 1, again), message(topics.ANOMALIES, 2, other)])
+    found = rows(emulator, "SELECT SUBJECT_ID, SCORE, PRICE FROM MARKET.ANOMALIES ORDER BY SCORE")
+    assert found == [("9", 44.25, Decimal("61234.5")), ("10", 45.5, Decimal("61000.1"))]
 
 
 def test_a_bar_that_a_rollup_corrected_is_not_overwritten(emulator: Emulator, sink: WarehouseSink) -> None:

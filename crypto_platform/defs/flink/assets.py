@@ -79,6 +79,16 @@ late_trades = bars(
     steady=False,
 )
 
+anomalies = catalog.external(
+    catalog.topic_key(topics.ANOMALIES),
+    "One message per finding of an anomaly rule about a trade, a quote or a pair: score, threshold and the "
+    "rule's version. What is flagged stays; clean trades name the rules that flag them.",
+    layer="stream",
+    kinds={"flink", "kafka"},
+    deps=[catalog.topic_key(topics.TRADES), catalog.topic_key(topics.TICKERS)],
+    metadata={"topic": topics.ANOMALIES},
+)
+
 dead_letters = catalog.external(
     catalog.topic_key(topics.DEAD_LETTERS),
     "One message per input that could not become a record, with its raw text, the stage and the reason. The "

@@ -80,6 +80,11 @@ late_trades = loaded(
     "recomputed.",
 )
 
+anomalies = loaded(
+    topics.ANOMALIES,
+    "One row per finding (exchange, pair, rule, subject): what a rule flagged, its score and the threshold.",
+)
+
 dead_letters = loaded(
     topics.DEAD_LETTERS,
     "One row per message that could not become a record or a row, with its raw text and the reason.",

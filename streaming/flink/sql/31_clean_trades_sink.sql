@@ -1,7 +1,7 @@
 -- Grain:  one clean trade.
 -- Input:  the tick job.
--- Output: Kafka topic ${clean_trades_topic} (streaming.records.Trade as JSON), at least once: after a failure up
---         to one checkpoint interval is written again. The key places the record on the partition it came
+-- Output: Kafka topic ${clean_trades_topic} (streaming.records.Trade and `rules`, as JSON), at least once: after a failure
+--         up to one checkpoint interval is written again. The key places the record on the partition it came
 --         from (streaming.flink.placement); the pair is in the value.
 CREATE TEMPORARY TABLE clean_trades (
   `placement` STRING NOT NULL,
@@ -20,7 +20,8 @@ CREATE TEMPORARY TABLE clean_trades (
   `producer_epoch` BIGINT,
   `seq` BIGINT,
   `source` STRING,
-  `simulated` BOOLEAN
+  `simulated` BOOLEAN,
+  `rules` STRING
 ) WITH (
   'connector' = 'kafka',
   'topic' = '${clean_trades_topic}',

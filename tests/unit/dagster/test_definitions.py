@@ -85,7 +85,7 @@ def test_every_dependency_is_declared_and_only_feeds_have_none(specs: list[dg.As
 
 def test_every_topic_that_something_writes_is_an_asset(specs: list[dg.AssetSpec]) -> None:
     declared = {spec.key.path[1] for spec in specs if spec.key.path[0] == "kafka"}
-    assert declared == set(topics.ALL_TOPICS) - {topics.ANOMALIES}
+    assert declared == set(topics.ALL_TOPICS)
 
 
 def test_what_never_rests_has_a_freshness_policy_and_the_rest_has_none(specs: list[dg.AssetSpec]) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from streaming import records
 from streaming import settings as settings_module
+from streaming.exchanges import registry
 from streaming.flink import jobs, rendering
 from streaming.flink.jobs import BARS, TICK, Job, Template
 from streaming.flink.rendering import RenderingError, java_properties, property_lines, render
@@ -56,6 +59,50 @@ def test_scram_over_tls_becomes_a_login_module_and_a_trust_store() -> None:
             'username="me" password="qu\\"ote\\\\";'
         ),
     }
+
+
+@pytest.mark.parametrize("job", jobs.JOBS.values(), ids=lambda job: job.key)
+def test_every_table_of_a_secured_cluster_knows_how_to_log_in(job: Job) -> None:
+    settings = settings_module.load(
+        {
+            "KAFKA_BOOTSTRAP_SERVERS": "broker:9093",
+            "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+            "KAFKA_SASL_MECHANISM": "PLAIN",
+            "KAFKA_SASL_USERNAME": "me",
+            "KAFKA_SASL_PASSWORD": "it's",
+            "KAFKA_SSL_CA_LOCATION": "/ca.pem",
+        }
+    )
+    tables = [s for s in jobs.statements(job, settings, 5) if "'connector' = 'kafka'" in s]
+    assert len(tables) >= 2
+    for table in tables:
+        assert "'properties.bootstrap.servers' = 'broker:9093'" in table
+        assert "'properties.security.protocol' = 'SASL_SSL'" in table
+        assert "'properties.sasl.mechanism' = 'PLAIN'" in table
+        assert 'plain.PlainLoginModule required username="me" password="it\'\'s";\'' in table
+        assert "'properties.ssl.truststore.location' = '/ca.pem'" in table
+
+
+def test_a_threshold_is_a_double_and_reaches_the_sql() -> None:
+    settings = settings_module.load({"CRYPTO_ANOMALY_SPIKE_MADS": "7.5", "CRYPTO_ANOMALY_STALE_MIN_S": "2"})
+    values = rendering.rule_values(settings)
+    assert (values["spike_mads"], values["stale_min_s"]) == ("7.5E0", "2.0E0")
+    assert [rendering.double(x) for x in (1e-9, 1e22, 10.0)] == ["1e-09", "1e+22", "10.0E0"]
+    (spike,) = (s for s in jobs.statements(TICK, settings, 5) if "VIEW anomalies" in s)
+    assert "`spike_score` > 7.5E0" in spike
+
+
+def test_every_venue_takes_part_in_the_comparison_of_venues() -> None:
+    columns = rendering.rule_values(settings_module.load({}))["venue_latest"]
+    assert all(f"AS `mid_{name}`" in columns for name in registry.VENUES)
+
+
+def test_every_rule_of_the_contract_has_its_sql_and_no_other_is_written() -> None:
+    (anomalies,) = (s for s in jobs.statements(TICK, settings_module.load({}), 5) if "VIEW anomalies" in s)
+    written = set(re.findall(r"'([a-z_]+)'(?: AS `rule`)?, '(?:trade|quote|pair)'", anomalies))
+    assert written == set(get_args(records.Rule))
+    names = {path.stem.partition("_")[2] for path in FILES}
+    assert written <= names
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,34 @@ def test_traffic_is_that_of_one_table_in_and_another_out() -> None:
     assert client(metrics).traffic(JOB, "trades", "sink") == Traffic(90, 9000, 0, 0)
 
 
+def test_duplicates_are_what_went_into_the_deduplication_and_did_not_come_out() -> None:
+    values = {
+        "Deduplicate[5].numRecordsIn": 120.0,
+        "Deduplicate[5].numRecordsOut": 100.0,
+        "Calc[6].numRecordsIn": 100.0,
+        "numRecordsIn": 120.0,
+    }
+
+    def metrics(request: httpx.Request) -> httpx.Response | None:
+        if not request.url.path.endswith("/subtasks/metrics"):
+            return None
+        asked = request.url.params.get("get")
+        names = asked.split(",") if asked else list(values)
+        return httpx.Response(200, json=[{"id": n} | ({"sum": values[n]} if asked else {}) for n in names])
+
+    assert client(metrics).duplicates(JOB) == 20
+
+
+def test_a_vertex_tells_how_far_it_is_in_event_time() -> None:
+    path = f"/jobs/{JOB}/vertices/{VERTEX}/watermarks"
+    body = (
+        '[{"id":"0.currentInputWatermark","value":"1795410225757"},'
+        '{"id":"1.currentInputWatermark","value":"-9223372036854775808"}]'
+    )
+    flink = client(lambda r: httpx.Response(200, text=body) if r.url.path == path else None)
+    assert [(w.subtask, w.time_ms) for w in flink.watermarks(JOB, VERTEX)] == [(0, 1795410225757), (1, None)]
+
+
 def test_a_stop_waits_for_its_savepoint() -> None:
     states = iter(
         [

@@ -87,6 +87,9 @@ class Cluster:
     def pending_records(self, job_id: str) -> int:
         return 2
 
+    def duplicates(self, job_id: str) -> int:
+        return 4
+
     def late_records(self, job_id: str) -> int:
         return 3
 
@@ -205,6 +208,7 @@ def test_a_running_job_is_reported_in_full(bench: Bench) -> None:
     assert details["cluster_up"] is True
     health = bench.watcher.health["tick"]
     assert (health.id, health.restarts, health.pending_records, health.late_records) == ("a", 1, 2, 3)
+    assert health.duplicate_records == 4
     assert bench.watcher.metrics.registry.get_sample_value("crypto_flink_job_up", {"job": "tick"}) == 1
 
 

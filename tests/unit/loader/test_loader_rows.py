@@ -105,6 +105,23 @@ LATE_TRADE: dict[str, Any] = {
         "source",
     )
 } | {"simulated": False}
+ANOMALY: dict[str, Any] = {
+    "v": 1,
+    "exchange": "OKX",
+    "pair": "BTC-USDT",
+    "rule": "price_spike",
+    "rule_version": 1,
+    "subject": "trade",
+    "subject_id": "9",
+    "score": 45.5,
+    "threshold": 10.0,
+    "price": "61234.50",
+    "bid_price": None,
+    "ask_price": None,
+    "exchange_time_us": 1_767_225_600_123_456,
+    "receive_time_ns": 1_767_225_600_223_456_789,
+    "simulated": False,
+}
 GAP: dict[str, Any] = {
     "v": 1,
     "exchange": "OKX",
@@ -136,6 +153,7 @@ SAMPLES = {
     topics.BARS_1H: BAR | NEW_FIGURES | {"window_end_ms": 1_767_229_200_000},
     topics.QUOTE_BARS_1S: QUOTE_BAR,
     topics.LATE_TRADES: LATE_TRADE,
+    topics.ANOMALIES: ANOMALY,
     topics.GAPS: GAP,
     topics.DEAD_LETTERS: DEAD_LETTER,
 }
@@ -192,6 +210,9 @@ BAD = [
     Bad(topics.QUOTE_BARS_1S, {"window_end_ms": 1_767_225_602_000}, "window_end_ms"),
     Bad(topics.QUOTE_BARS_1S, {"bid_low": "1e5"}, "bid_low"),
     Bad(topics.LATE_TRADES, {"trade_id": -1}, "trade_id"),
+    Bad(topics.ANOMALIES, {"rule": "a_rule_nobody_knows"}, "Invalid enum"),
+    Bad(topics.ANOMALIES, {"score": "NaN"}, "Expected `float`"),
+    Bad(topics.ANOMALIES, {"subject_id": ""}, "subject_id is empty"),
     Bad(topics.GAPS, {"to_id": 4}, "above to_id"),
     Bad(topics.GAPS, {"status": "lost"}, "Invalid enum"),
     Bad(topics.DEAD_LETTERS, {"raw": 5}, "Expected `str`"),

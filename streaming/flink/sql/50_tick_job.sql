@@ -1,27 +1,28 @@
--- Grain:  one job, three outputs: clean trades, clean tickers, dead letters.
--- Input:  trades_once, tickers_once, unusable.
--- Output: clean_trades, clean_tickers, dead_letters. Price and size keep the exchange's text.
+-- Grain:  one job, four outputs: clean trades, clean tickers, anomalies, dead letters.
+-- Input:  judged_trades, tickers_once, anomalies, unusable.
+-- Output: clean_trades, clean_tickers, anomalies_sink, dead_letters. Price and size keep the exchange's text.
 EXECUTE STATEMENT SET BEGIN
 INSERT INTO clean_trades
 SELECT
   ${placement_key},
-  CAST(`v` AS INT),
+  ${schema_version},
   `exchange`,
   `pair`,
-  CAST(`first_id` AS BIGINT),
-  CAST(`trade_id` AS BIGINT),
-  CAST(`count` AS BIGINT),
+  `first_id`,
+  `trade_id`,
+  `count`,
   `price`,
   `size`,
   `side`,
-  CAST(`exchange_time_us` AS BIGINT),
-  CAST(`receive_time_ns` AS BIGINT),
+  `exchange_time_us`,
+  `receive_time_ns`,
   `producer_id`,
-  CAST(`producer_epoch` AS BIGINT),
-  CAST(`seq` AS BIGINT),
+  `producer_epoch`,
+  `seq`,
   `source`,
-  CAST(`simulated` AS BOOLEAN)
-FROM trades_once;
+  `simulated`,
+  `rules`
+FROM judged_trades;
 INSERT INTO clean_tickers
 SELECT
   ${placement_key},
@@ -47,6 +48,25 @@ SELECT
   `source`,
   CAST(`simulated` AS BOOLEAN)
 FROM tickers_once;
+INSERT INTO anomalies_sink
+SELECT
+  ${placement_key},
+  ${schema_version},
+  `exchange`,
+  `pair`,
+  `rule`,
+  ${rule_version},
+  `subject`,
+  `subject_id`,
+  `score`,
+  `threshold`,
+  `price`,
+  `bid_price`,
+  `ask_price`,
+  `exchange_time_us`,
+  `receive_time_ns`,
+  `simulated`
+FROM anomalies;
 INSERT INTO dead_letters
 SELECT
   ${placement_key},

@@ -1,0 +1,222 @@
+"""The anomaly rules on real Kafka and Flink, against a market whose anomalies are known."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from streaming import records, topics
+from streaming.records import Anomaly, Ticker, Trade
+from tests import labelled_market
+from tests.integration.flink_cluster import REPOSITORY, FlinkCluster, await_that
+from tests.labelled_market import RULES, TRADE_RULES, Event, LabelledMarket, Score
+
+RECORDINGS = REPOSITORY.parent / "shared" / "data"
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(
+        not RECORDINGS.is_dir(), reason="../shared/data, the recorded market data, is not here"
+    ),
+]
+
+FIRST_ID = 5_000_000
+EPOCH = 77
+SETTINGS = {"CRYPTO_ANOMALY_STALE_MIN_S": "1.5"}
+"""Silences of the set are short, so that the test is."""
+
+
+@dataclass
+class Run:
+    """The set, when its beginning was sent (s since the epoch), and what came out."""
+
+    market: LabelledMarket
+    begin: float
+    findings: list[tuple[float, Anomaly]]
+    rules: dict[tuple[str, str, int], str]
+
+    def scores(self) -> dict[str, Score]:
+        return labelled_market.grade(
+            self.market,
+            (
+                (
+                    f.rule,
+                    f.exchange,
+                    f.pair,
+                    f.subject,
+                    number_of(f),
+                    (f.receive_time_ns / 1e9 if f.rule == "stale_feed" else f.exchange_time_us / 1e6)
+                    - self.begin,
+                )
+                for _, f in self.findings
+            ),
+        )
+
+
+def number_of(finding: Anomaly) -> int:
+    """The number of the event a finding is about, 0 if it is about a pair."""
+    if finding.subject == "trade":
+        return int(finding.subject_id) - FIRST_ID
+    if finding.rule in ("crossed_quote", "wide_spread"):
+        return int(finding.subject_id.removeprefix(f"{EPOCH}-"))
+    return 0
+
+
+def text(ticks: float, places: int) -> str:
+    return format(Decimal(max(1, round(ticks))).scaleb(-places), "f")
+
+
+def record(event: Event, begin: float) -> Trade | Ticker:
+    """The event as the producer would write it now."""
+    price_places, size_places = labelled_market.decimals(event.pair)
+    origin = {
+        "exchange": event.exchange,
+        "pair": event.pair,
+        "exchange_time_us": round((begin + event.at) * 1e6),
+        "receive_time_ns": time.time_ns(),
+        "producer_id": "labelled",
+        "producer_epoch": EPOCH,
+        "seq": event.number,
+        "source": "ws",
+        "simulated": True,
+    }
+    if event.kind == "trade":
+        trade_id = FIRST_ID + event.number
+        return msgspec.convert(
+            origin
+            | {
+                "first_id": trade_id,
+                "trade_id": trade_id,
+                "count": 1,
+                "price": text(event.price, price_places),
+                "size": text(event.size, size_places),
+                "side": "buy",
+            },
+            Trade,
+        )
+    nothing = dict.fromkeys(
+        ("last_price", "last_size", "open_24h", "high_24h", "low_24h", "base_volume_24h", "quote_volume_24h")
+    )
+    return msgspec.convert(
+        origin
+        | nothing
+        | {
+            "bid_price": text(event.bid, price_places),
+            "bid_size": "1",
+            "ask_price": text(event.ask, price_places),
+            "ask_size": "1",
+        },
+        Ticker,
+    )
+
+
+def copies_of(event: Event) -> int:
+    """How often an event is sent: some twice, as after a reconnect."""
+    return 2 if event.number % 40 == 0 else 1
+
+
+def send(cluster: FlinkCluster, market: LabelledMarket) -> float:
+    """Send every event at its time; return when the set began (s since the epoch)."""
+    partitions, producer = cluster.settings.partitions, cluster.producer
+    begin = time.time()
+    for event in market.events:
+        while (wait := begin + event.at - time.time()) > 0:
+            producer.poll(min(wait, 0.005))
+        topic = topics.TRADES if event.kind == "trade" else topics.TICKERS
+        key = records.key_of(event.exchange, event.pair)
+        value = records.encode(record(event, begin))
+        for _ in range(copies_of(event)):
+            producer.produce(topic, value, key, partitions[event.pair])
+    assert producer.flush(30) == 0
+    return begin
+
+
+def findings(cluster: FlinkCluster) -> list[tuple[float, Anomaly]]:
+    """Every finding about the set's producer or pairs, with the time its message was made (s)."""
+    names = {*labelled_market.VENUES, "COINBASE_SIM"}
+    found = ((at, msgspec.convert(v, Anomaly)) for at, v in cluster.read_timed(topics.ANOMALIES))
+    return [(at, anomaly) for at, anomaly in found if anomaly.exchange in names]
+
+
+def clean_rules(cluster: FlinkCluster) -> dict[tuple[str, str, int], str]:
+    return {
+        (v["exchange"], v["pair"], v["trade_id"] - FIRST_ID): v["rules"]
+        for _, v in cluster.read(topics.CLEAN_TRADES)
+        if v["producer_id"] == "labelled"
+    }
+
+
+@pytest.fixture(scope="module")
+def run(cluster: FlinkCluster) -> Iterator[Run]:
+    """The set sent through the tick job in its own time."""
+    market = labelled_market.build(Path(RECORDINGS))
+    cluster.start_jobs(SETTINGS)
+    begin = send(cluster, market)
+    trades = sum(event.kind == "trade" for event in market.events)
+    await_that("every trade is through", lambda: len(clean_rules(cluster)) == trades)
+    counts = [-1]
+
+    def no_more_come() -> bool:
+        counts.append(len(findings(cluster)))
+        return counts[-1] == counts[-2]
+
+    await_that("the findings are complete", no_more_come)
+    yield Run(market, begin, findings(cluster), clean_rules(cluster))
+    assert cluster.terminate("flink-jobs") == 0
+
+
+def test_the_set_has_enough_of_everything() -> None:
+    market = labelled_market.build(Path(RECORDINGS))
+    labels = [rule for event in market.events for rule in event.must] + [e.rule for e in market.episodes]
+    assert all(labels.count(rule) >= 12 for rule in RULES)
+    assert sum(event.kind == "trade" for event in market.events) > 3_000
+
+
+def test_every_rule_finds_what_was_injected_and_little_else(run: Run) -> None:
+    scores = run.scores()
+    print("\n" + labelled_market.table(scores))  # noqa: T201 - the score card is what this test is for
+    assert {rule for rule, score in scores.items() if score.precision < 0.95 or score.recall < 0.95} == set()
+
+
+def test_a_finding_is_there_within_half_a_second_of_its_tick(run: Run) -> None:
+    delays = sorted(
+        at - f.receive_time_ns / 1e9
+        for at, f in run.findings
+        if f.subject != "pair" and f.rule != "venue_deviation"
+    )
+    assert len(delays) > 100
+    assert delays[int(len(delays) * 0.95)] < 0.5, (
+        f"median {delays[len(delays) // 2]:.3f} s, worst {delays[-1]:.3f} s"
+    )
+
+
+def test_a_clean_trade_carries_the_rules_that_flag_it(run: Run) -> None:
+    flagged: dict[tuple[str, str, int], set[str]] = {key: set() for key in run.rules}
+    for _, finding in run.findings:
+        if finding.rule in TRADE_RULES:
+            flagged[finding.exchange, finding.pair, number_of(finding)].add(finding.rule)
+    assert {key: set(filter(None, rules.split(","))) for key, rules in run.rules.items()} == flagged
+
+
+def test_copies_are_dropped_and_counted_and_nothing_is_found_twice(run: Run, cluster: FlinkCluster) -> None:
+    copies = sum(copies_of(event) - 1 for event in run.market.events)
+    assert copies > 100
+    await_that(
+        "the copies are counted", lambda: cluster.readiness()["jobs"]["tick"]["duplicate_records"] == copies
+    )
+    identities = [
+        (f.exchange, f.pair, f.rule, f.subject_id) for _, f in run.findings if f.subject in ("trade", "quote")
+    ]
+    assert len(set(identities)) == len(identities)
+
+
+def test_a_finding_says_how_far_it_is_beyond_its_threshold(run: Run) -> None:
+    assert all(f.score > f.threshold and f.rule_version == 1 and f.simulated for _, f in run.findings)
+    assert all((f.price is not None) == (f.subject == "trade") for _, f in run.findings)
