@@ -1,12 +1,14 @@
 # `make help` lists the targets. Everything is written to .venv and $(CRYPTO_HOME) (default .local).
 .DEFAULT_GOAL := help
-.PHONY: help setup up down purge status test lint unit integration lock
+.PHONY: help setup up down purge status test lint unit integration chaos bench-ingest soak lock
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export DAGSTER_DISABLE_TELEMETRY := yes
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+SEED ?= 1
+SECONDS_OF_CHAOS ?= 600
 LOCKS := requirements-bootstrap.lock requirements.lock
 
 help: ## list the targets
@@ -45,10 +47,20 @@ lint: setup ## style, imports, types, Dagster's own validation
 	$(BIN)/dagster definitions validate -w workspace.yaml
 
 unit: setup ## tests that need no service
-	$(BIN)/pytest -q tests/unit
+	$(BIN)/pytest -q -n auto tests/unit
 
 integration: setup ## tests on real Kafka, real Flink and the Snowflake emulator
-	$(BIN)/pytest -q tests/integration
+	$(BIN)/pytest -q tests/integration tests/chaos
+
+chaos: setup ## ten minutes of faults at 500 trades/s (SEED=1, SECONDS_OF_CHAOS=600), report in .local/chaos.json
+	@mkdir -p .local
+	$(BIN)/pytest -q -s tests/chaos/test_random_faults.py --chaos-seconds $(SECONDS_OF_CHAOS) --chaos-seed $(SEED) --chaos-report .local/chaos.json
+
+bench-ingest: setup ## how many trades a second reach Kafka, 30 s on brokers of its own
+	$(BIN)/crypto-platform bench ingest
+
+soak: setup ## 30 minutes at 5,000 trades/s; fails if the producer's memory grows
+	$(BIN)/crypto-platform bench ingest --rate 5000 --seconds 1800 --warmup 120 --sample 10 --max-growth 0.5
 
 lock: setup ## resolve the Python and Java locks anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements-bootstrap.in -o requirements-bootstrap.lock

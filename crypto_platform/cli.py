@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -22,6 +21,8 @@ from typing import Annotated, Any
 
 import typer
 
+from crypto_platform import bench_cli
+from crypto_platform.interrupts import terminate_as_interrupt
 from streaming import logs as logs_module
 from streaming import settings as settings_module
 from streaming.errors import PlatformError, SettingsError
@@ -32,6 +33,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(bench_cli.app, name="bench", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
@@ -116,7 +119,7 @@ def up(
     preflight.require_writable(settings.home)
     settings = source_module.decide(settings, probe, lambda line: terminal.err.print(line))
     stack = Stack(settings)
-    with _terminate_as_interrupt():
+    with terminate_as_interrupt():
         say(f"Starting the platform in {stack.home} …")
         quiet = as_json
         seconds = stack.up(
@@ -148,20 +151,6 @@ def _remember(settings: Settings) -> None:
         ),
         encoding="utf-8",
     )
-
-
-class _terminate_as_interrupt:
-    """Within it, SIGTERM and SIGHUP end the command the way Ctrl-C does: with everything stopped."""
-
-    def __enter__(self) -> None:
-        def interrupt(signum: int, frame: object) -> None:
-            raise KeyboardInterrupt
-
-        self._previous = {s: signal.signal(s, interrupt) for s in (signal.SIGTERM, signal.SIGHUP)}
-
-    def __exit__(self, *exc: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
 
 
 def _stop(stack: Any, quiet: bool) -> list[int]:
@@ -395,7 +384,7 @@ def record(
     folder = output or Path("recordings") / f"{source.exchange.lower()}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     limits = recorder.Limits(seconds or None, int(megabytes * 1e6))
     limit = f"{seconds:g}" if seconds else "any number"
-    with _terminate_as_interrupt(), capture_view.RecordingStatus(terminal.err, limit) as status_line:
+    with terminate_as_interrupt(), capture_view.RecordingStatus(terminal.err, limit) as status_line:
         result = recorder.record(source, pairs, folder, limits, threading.Event(), status_line.update)
     if as_json:
         _print_json(capture_view.recording_json(source.exchange, folder, result))

@@ -85,7 +85,7 @@ def create_topics(settings: Settings, partitions: int = 0) -> list[str]:
 
     Raises:
         ServiceUnavailableError: the brokers do not answer or refuse.
-        SettingsError: there are fewer brokers than the replication factor needs.
+        SettingsError: topics are missing, and there are fewer brokers than their replication factor needs.
     """
     client = admin(settings)
     try:
@@ -95,12 +95,6 @@ def create_topics(settings: Settings, partitions: int = 0) -> list[str]:
             f"Kafka at {settings.bootstrap_servers} does not answer ({error}).",
             "Start it, or set KAFKA_BOOTSTRAP_SERVERS.",
         ) from error
-    if len(metadata.brokers) < topics.REPLICATION_FACTOR:
-        raise SettingsError(
-            f"Kafka at {settings.bootstrap_servers} has {len(metadata.brokers)} brokers, "
-            f"but topics are kept {topics.REPLICATION_FACTOR} times.",
-            "Wait until all brokers are up, or point KAFKA_BOOTSTRAP_SERVERS at a larger cluster.",
-        )
     specs = topics.topic_specs(max(partitions, pairs.partition_count(settings.partitions)))
     missing = [spec for spec in specs if spec.name not in metadata.topics]
     small = [
@@ -108,6 +102,13 @@ def create_topics(settings: Settings, partitions: int = 0) -> list[str]:
         for spec in specs
         if spec.name in metadata.topics and len(metadata.topics[spec.name].partitions) < spec.partitions
     ]
+    # Topics that are there need no further broker: a part must be able to start while one of three is away.
+    if (missing or small) and len(metadata.brokers) < topics.REPLICATION_FACTOR:
+        raise SettingsError(
+            f"Kafka at {settings.bootstrap_servers} has {len(metadata.brokers)} brokers, "
+            f"but topics are kept {topics.REPLICATION_FACTOR} times.",
+            "Wait until all brokers are up, or point KAFKA_BOOTSTRAP_SERVERS at a larger cluster.",
+        )
     futures: dict[str, Future[None]] = {}
     if missing:
         futures |= client.create_topics(

@@ -287,6 +287,12 @@ def key_of(exchange: str, pair: str) -> bytes:
 
 
 _PLAIN_DECIMAL = re.compile(r"(\d+)(?:\.(\d+))?")
+_ORDINARY_PRICE = re.compile(rf"[1-9][0-9]{{0,{PRICE_INTEGER_DIGITS - 1}}}(?:\.[0-9]{{1,{PRICE_SCALE}}})?")
+_ORDINARY_SIZE = re.compile(
+    rf"(?:[1-9][0-9]{{0,{SIZE_INTEGER_DIGITS - 1}}}(?:\.[0-9]{{1,{SIZE_SCALE}}})?"
+    rf"|0\.(?=0*[1-9])[0-9]{{1,{SIZE_SCALE}}})"
+)
+"""What nearly all prices and sizes look like: text that matches is what `decimal_text` would return."""
 
 
 def decimal_text(
@@ -319,9 +325,13 @@ def decimal_text(
 
 def price_text(value: str | Decimal, field: str = "price") -> str:
     """A positive price that fits DECIMAL(18,10). Raises RecordError otherwise."""
+    if isinstance(value, str) and _ORDINARY_PRICE.fullmatch(value):
+        return value
     return decimal_text(value, field)
 
 
 def size_text(value: str | Decimal, field: str = "size") -> str:
     """A positive size in base currency that fits DECIMAL(19,8). Raises RecordError otherwise."""
+    if isinstance(value, str) and _ORDINARY_SIZE.fullmatch(value):
+        return value
     return decimal_text(value, field, integer_digits=SIZE_INTEGER_DIGITS, scale=SIZE_SCALE)

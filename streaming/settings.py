@@ -222,6 +222,11 @@ class Settings(BaseModel):
     producer_id: str = _env(
         "CRYPTO_PRODUCER_ID", "producer-1", description="Name of this producer in its records"
     )
+    producer_spool_mib: Annotated[int, Field(ge=0, le=1_048_576)] = _env(
+        "CRYPTO_PRODUCER_SPOOL_MIB",
+        1024,
+        description="Most MiB on disk, per exchange, of what waits while Kafka is away; 0: reading waits",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _env(
         "CRYPTO_LOG_LEVEL", "info", description="Least severe level that is logged"
     )

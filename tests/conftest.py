@@ -6,8 +6,20 @@ tests.
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 # How long an example takes to make says something about the machine's load, nothing about the code.
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of the chaos test; see tests/chaos/test_producer_chaos.py."""
+    parser.addoption(
+        "--chaos-seconds", type=float, default=52.0, help="length of the chaos, 600 for the whole"
+    )
+    parser.addoption("--chaos-seed", type=int, default=1, help="decides which fault strikes when")
+    parser.addoption("--chaos-report", type=Path, default=None, help="a JSON file for the result")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Final
 
@@ -18,7 +19,7 @@ from streaming.errors import PlatformError
 from streaming.exchanges.session import State
 from streaming.exchanges.venue import ConnectionPlan
 from streaming.pairs import partition_count
-from streaming.producer import resume
+from streaming.producer import recovery, resume
 from streaming.producer.backoff import RateLimiter
 from streaming.producer.connection import Connection
 from streaming.producer.filler import Filler
@@ -27,7 +28,7 @@ from streaming.producer.listing import Changes, ListingWatch
 from streaming.producer.rest_client import RestClient
 from streaming.producer.resume import Position
 from streaming.producer.sequencer import TradeSequencer
-from streaming.producer.sink import KafkaSink
+from streaming.producer.sink import DeliveryError, KafkaSink, StoppingError
 from streaming.producer.source import Source
 from streaming.producer.tape import Tape, Writer
 from streaming.producer.tapes import Tapes
@@ -47,6 +48,7 @@ class Engine:
     Raises:
         ServiceUnavailableError: Kafka does not answer.
         SettingsError: the Kafka cluster is too small, or a pair cannot be placed as configured.
+        SpoolError: the spool's folder cannot be used, or another producer has it.
     """
 
     def __init__(
@@ -64,10 +66,18 @@ class Engine:
         self._writer = Writer(
             source.exchange, source.simulated, settings.producer_id, time.time_ns() // 1_000_000
         )
-        self._create_topics(0)
-        self._place(pairs)
-        positions = resume.read(settings, source.exchange, self._partitions)
-        self.sink = KafkaSink(settings, stop)
+        # First of all, because it also says that no other producer of this exchange and home still writes.
+        self._spool = recovery.spool(settings, source.exchange)
+        with ExitStack() as undo:
+            if self._spool is not None:
+                undo.callback(self._spool.close)
+                spooled = recovery.pairs(self._spool)
+                self._resting |= spooled.difference(pairs)
+            self._create_topics(0)
+            self._place([*pairs, *sorted(self._resting)])
+            positions = resume.read(settings, source.exchange, self._partitions)
+            undo.pop_all()
+        self.sink = KafkaSink(settings, stop, self._spool)
         self.sink.await_partitions(partition_count(self._partitions))
         self.ledger = GapLedger(self.sink, source.exchange, source.simulated, self._partitions)
         self.tapes = Tapes()
@@ -135,12 +145,14 @@ class Engine:
 
     def run(self) -> None:
         """Start all parts, wait for the stop, drain. Raises what ended the process, if it was an error."""
-        self._filler.start()
-        self.listing.start()
-        for connection in self._active:
-            connection.start()
-        self._stop.wait()
-        self._drain()
+        if self._recover():
+            self._filler.start()
+            self.listing.start()
+            for connection in self._active:
+                connection.start()
+            self._stop.wait()
+            self._end_parts()
+        self._close_sink()
         failure = self.sink.failure or self._failure
         if failure is not None:
             raise failure
@@ -167,6 +179,7 @@ class Engine:
             },
             "gaps_open": len(self.ledger.open_gaps()),
             "queue_depth": self.sink.depth,
+            "spooling": self.sink.spooling,
             "pairs_resting": sorted(self._resting),
         }
         ok = not self._stop.is_set() and all(state == State.READY.value for state in states.values())
@@ -261,7 +274,16 @@ class Engine:
             self._failure = self._failure or error
         self._stop.set()
 
-    def _drain(self) -> None:
+    def _recover(self) -> bool:
+        """Send what an earlier process left in the spool; return whether that was not interrupted."""
+        if self._spool is not None:
+            try:
+                recovery.recover(self._spool, self.tapes, self.sink)
+            except (StoppingError, DeliveryError):
+                return False
+        return True
+
+    def _end_parts(self) -> None:
         log.info("stopping")
         for connection in self.connections:
             connection.stop()
@@ -272,9 +294,13 @@ class Engine:
             if not thread.join(JOIN_S):
                 log.warning("thread did not end in time", thread=name)
         self._client.close()
+
+    def _close_sink(self) -> None:
         left = self.sink.close(FLUSH_S)
         if left:
             log.warning("Kafka did not take everything; the next start fetches it again", messages=left)
+        if self._spool is not None and self._spool.bytes:
+            log.warning("the spool stays on disk for the next start", spool_bytes=self._spool.bytes)
         log.info("stopped", trades=sum(tape.trades_acked for tape in self.tapes.values()))
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -30,7 +30,7 @@ Closed = Literal["filled", "unrecoverable"]
 
 
 class GapLedger:
-    """Open gaps in memory, every change in Kafka before it counts. Thread-safe."""
+    """Open gaps in memory, every change in Kafka, or surely on its way, before it counts. Thread-safe."""
 
     def __init__(
         self,
@@ -61,7 +61,10 @@ class GapLedger:
             return list(self._open.values())
 
     def open(self, pair: str, missing: IdRange, cause: str) -> None:
-        """Write a new gap and return when Kafka has it. Raises like `KafkaSink.send`."""
+        """Write a new gap and return when Kafka has it, or will have it before any trade sent from then on.
+
+        Raises like `KafkaSink.send`.
+        """
         gap = Gap(
             exchange=self._exchange,
             pair=pair,
@@ -73,13 +76,13 @@ class GapLedger:
             status="open",
             simulated=self._simulated,
         )
-        self._write(gap)
+        self._write(gap, self._sink.send_ahead)
         with self._lock:
             self._open[(pair, gap.from_id)] = gap
         log.warning("gap opened", pair=pair, from_id=gap.from_id, to_id=gap.to_id, cause=cause)
 
     def close(self, gap: Gap, unrecoverable: Sequence[IdRange] = ()) -> None:
-        """Write the end of a gap: filled, but for the ids in `unrecoverable`."""
+        """Write the end of a gap, filled but for the ids in `unrecoverable`; return when Kafka has it."""
         parts = _parts(IdRange(gap.from_id, gap.to_id), unrecoverable)
         now_us = time.time_ns() // 1000
         for ids, status in reversed(parts):
@@ -90,7 +93,8 @@ class GapLedger:
                     to_id=ids.last,
                     status=status,
                     filled_at_us=now_us if status == "filled" else None,
-                )
+                ),
+                self._sink.send_and_wait,
             )
         with self._lock:
             self._open.pop((gap.pair, gap.from_id), None)
@@ -98,9 +102,8 @@ class GapLedger:
         report = log.error if lost else log.info
         report("gap closed", pair=gap.pair, from_id=gap.from_id, to_id=gap.to_id, unrecoverable=lost)
 
-    def _write(self, gap: Gap) -> None:
-        key = key_of(gap.exchange, gap.pair)
-        self._sink.send_and_wait(topics.GAPS, self._partitions[gap.pair], key, encode(gap))
+    def _write(self, gap: Gap, send: Callable[[str, int, bytes, bytes], None]) -> None:
+        send(topics.GAPS, self._partitions[gap.pair], key_of(gap.exchange, gap.pair), encode(gap))
         with self._lock:
             self.counts[(gap.pair, gap.status)] += 1
 

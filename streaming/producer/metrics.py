@@ -22,9 +22,10 @@ from prometheus_client.registry import Collector
 
 from streaming.exchanges.session import State
 from streaming.producer.connection import Connection
+from streaming.producer.detour import Detour
 from streaming.producer.ledger import GapLedger
 from streaming.producer.sink import KafkaSink
-from streaming.producer.tape import LATENCY_BUCKETS_S, Tape
+from streaming.producer.tape import LATENCY_BUCKETS_S, Latency, Tape
 
 _PREFIX = "crypto_producer_"
 
@@ -61,6 +62,8 @@ class ProducerCollector(Collector):
         yield CounterMetricFamily(
             f"{_PREFIX}blocked_seconds", "Seconds in which reading waited for Kafka", sink.blocked_seconds
         )
+        if sink.detour is not None:
+            yield from _spool(sink.detour)
 
     def _connections(self) -> Iterator[Metric]:
         frames: Counter[str] = Counter()
@@ -114,9 +117,19 @@ class ProducerCollector(Collector):
         last = GaugeMetricFamily(
             f"{_PREFIX}last_data_time_seconds", "When data last came", labels=[*labels, "record"]
         )
-        latency = HistogramMetricFamily(
+        acked = HistogramMetricFamily(
             f"{_PREFIX}receive_to_acked_seconds",
             "From the socket to Kafka's acknowledgement, trades",
+            labels=labels,
+        )
+        received = HistogramMetricFamily(
+            f"{_PREFIX}exchange_to_receive_seconds",
+            "From the exchange's time of a trade to the socket, live trades; two clocks",
+            labels=labels,
+        )
+        ahead = CounterMetricFamily(
+            f"{_PREFIX}exchange_clock_ahead",
+            "Live trades that the exchange's clock puts after their arrival",
             labels=labels,
         )
         for pair, tape in self._running.tapes.items():
@@ -129,10 +142,10 @@ class ProducerCollector(Collector):
             for record, time_ns in (("trade", tape.last_trade_ns), ("ticker", tape.last_ticker_ns)):
                 if time_ns:
                     last.add_metric([*key, record], time_ns / 1e9)
-            bounds = [*map(str, LATENCY_BUCKETS_S), "+Inf"]
-            buckets = list(zip(bounds, map(float, accumulate(tape.latency.counts)), strict=True))
-            latency.add_metric(key, buckets=buckets, sum_value=tape.latency.sum_s)
-        yield from (trades, tickers, duplicates, conflated, last, latency)
+            _add(acked, key, tape.receive_to_acked)
+            _add(received, key, tape.exchange_to_receive)
+            ahead.add_metric(key, tape.exchange_to_receive.negative)
+        yield from (trades, tickers, duplicates, conflated, last, acked, received, ahead)
 
     def _gaps(self) -> Iterator[Metric]:
         labels = ["exchange", "pair"]
@@ -160,6 +173,22 @@ class ProducerCollector(Collector):
             "Age of the oldest open gap, 0 when there is none",
             time.time() - oldest_us / 1e6 if open_now else 0.0,
         )
+
+
+def _spool(detour: Detour) -> Iterator[Metric]:
+    yield GaugeMetricFamily(f"{_PREFIX}spool_bytes", "Bytes on disk that wait for Kafka", detour.bytes)
+    for suffix, text, value in (
+        ("spooled_records", "Records that went to disk because Kafka was away", detour.appended),
+        ("drained_records", "Records from disk that Kafka has acknowledged", detour.drained),
+        ("spooling_seconds", "Seconds in which records went through the disk", detour.seconds),
+    ):
+        yield CounterMetricFamily(f"{_PREFIX}{suffix}", text, value)
+
+
+def _add(family: HistogramMetricFamily, labels: Sequence[str], latency: Latency) -> None:
+    bounds = [*map(str, LATENCY_BUCKETS_S), "+Inf"]
+    buckets = list(zip(bounds, map(float, accumulate(latency.counts)), strict=True))
+    family.add_metric(labels, buckets=buckets, sum_value=latency.sum_ns / 1e9)
 
 
 def registry(running: Running) -> CollectorRegistry:

@@ -3,8 +3,8 @@
 What belongs here: reading Kafka once, at start. What does not: acting on it (`engine`).
 
 Offsets are read up to the end that Kafka reported when reading began. The trades partition of a pair is
-read backwards in growing steps until a trade that came live shows up: live trades are sent in the order of
-their ids, back-filled ones are not.
+read backwards in growing steps until a trade shows up that came live and lies in no gap of the ledger: such
+trades are sent in the order of their ids. Back-filled ones are not, nor are live ones that fill a gap.
 """
 
 from __future__ import annotations
@@ -66,11 +66,13 @@ def read(settings: Settings, exchange: str, partitions: dict[str, int]) -> dict[
 def _read(settings: Settings, exchange: str, partitions: dict[str, int]) -> dict[str, Position]:
     consumer = kafka.consumer(settings, "crypto-platform-producer-resume", queued_max_messages_kbytes=16_384)
     try:
-        gaps = _open_gaps(consumer, exchange, partitions)
+        ledger = _ledger(consumer, exchange, partitions)
         positions: dict[str, Position] = {}
         for pair, partition in partitions.items():
-            position = _last_trade(consumer, exchange, pair, partition)
-            position.gaps = [gap for gap in gaps if gap.pair == pair]
+            gaps = [gap for gap in ledger if gap.pair == pair]
+            ever_missing = IdSet(IdRange(gap.from_id, gap.to_id) for gap in gaps)
+            position = _last_trade(consumer, exchange, pair, partition, ever_missing)
+            position.gaps = [gap for gap in gaps if gap.status == "open"]
             if position.gaps:
                 # The process may have ended between writing a gap and sending the trade after it.
                 position.last_id = max(position.last_id or 0, *(gap.to_id for gap in position.gaps))
@@ -81,7 +83,8 @@ def _read(settings: Settings, exchange: str, partitions: dict[str, int]) -> dict
         consumer.close()
 
 
-def _open_gaps(consumer: Consumer, exchange: str, partitions: dict[str, int]) -> list[Gap]:
+def _ledger(consumer: Consumer, exchange: str, partitions: dict[str, int]) -> list[Gap]:
+    """The latest state of every gap."""
     latest: dict[tuple[str, int], Gap] = {}
     for pair, partition in partitions.items():
         key = key_of(exchange, pair)
@@ -90,7 +93,7 @@ def _open_gaps(consumer: Consumer, exchange: str, partitions: dict[str, int]) ->
             if message.key() == key:
                 gap = _gap_decoder.decode(message.value())
                 latest[(gap.pair, gap.from_id)] = gap
-    return [gap for gap in latest.values() if gap.status == "open"]
+    return list(latest.values())
 
 
 def steps_backwards(begin: int, end: int) -> Iterator[tuple[int, int]]:
@@ -103,7 +106,9 @@ def steps_backwards(begin: int, end: int) -> Iterator[tuple[int, int]]:
         size *= STEP_GROWTH
 
 
-def _last_trade(consumer: Consumer, exchange: str, pair: str, partition: int) -> Position:
+def _last_trade(
+    consumer: Consumer, exchange: str, pair: str, partition: int, ever_missing: IdSet
+) -> Position:
     key = key_of(exchange, pair)
     begin, end = kafka.watermarks(consumer, topics.TRADES, [partition])[partition]
     position = Position()
@@ -113,7 +118,10 @@ def _last_trade(consumer: Consumer, exchange: str, pair: str, partition: int) ->
             if message.key() != key:
                 continue
             trade = _trade_decoder.decode(message.value())
-            live = live or trade.source != "rest"
+            in_order = trade.source != "rest" and not ever_missing.within(
+                IdRange(trade.first_id, trade.trade_id)
+            )
+            live = live or in_order
             if position.last_id is None or trade.trade_id > position.last_id:
                 position.last_id, position.last_time_us = trade.trade_id, trade.exchange_time_us
         if live:

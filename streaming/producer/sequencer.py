@@ -57,6 +57,9 @@ class IdSet:
 
     def add(self, item: IdRange) -> None:
         """Add ids; ranges that touch are joined."""
+        if not self._ranges or item.first > self._ranges[-1].last + 1:
+            self._ranges.append(item)
+            return
         joined = [r for r in self._ranges if r.first <= item.last + 1 and r.last >= item.first - 1]
         for r in joined:
             item = IdRange(min(r.first, item.first), max(r.last, item.last))

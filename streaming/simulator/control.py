@@ -1,7 +1,7 @@
 """/control: injects faults and steers the market. POST JSON; a bad request answers 400 and says why.
 
 What belongs here: the requests' grammar and calling what carries them out. What does not: how a fault works
-(`hub` for the wire, `market` for trades and quotes).
+(`hub` for the wire, `rest_faults` for REST, `market` for trades and quotes).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from streaming.simulator.engine import Engine
 from streaming.simulator.events import RawFill
 from streaming.simulator.hub import Hub, Venue
 from streaming.simulator.market import ControlError, Desk, Market
+from streaming.simulator.rest_faults import Kind
 from streaming.simulator.wire import ClientSocket
 
 log = structlog.get_logger(__name__)
@@ -52,6 +53,30 @@ class Stall(_Aimed):
 
     seconds: Seconds
     pong: bool = True
+
+
+class HalfOpen(_Aimed):
+    """Lose connections without telling the client: its socket stays open, and nothing comes or is read.
+
+    After `seconds` the client's next bytes would be answered with a reset, as by a host that is back.
+    """
+
+    seconds: Seconds = 300.0
+
+
+class Rest(_Body):
+    """For `seconds`, answer OKX's REST requests as `kind` says; a `lag` hides the newest `lag_s` seconds."""
+
+    kind: Kind
+    seconds: Seconds = 10.0
+    lag_s: Seconds = 5.0
+
+
+class Tickers(_Body):
+    """For `seconds`, at most `per_second` tickers a second and pair."""
+
+    per_second: Annotated[float, Field(gt=0, le=10_000)]
+    seconds: Seconds
 
 
 class Duplicate(_Body):
@@ -146,11 +171,16 @@ class Control:
         self._engine = engine
         self._venues = venues
         self._mode = mode
+        self._usual_tickers = market.tickers_per_second
+        self._storms = 0
 
     def routes(self) -> list[Route]:
         return [
             self._route("drop", Drop, self.drop),
             self._route("stall", Stall, self.stall),
+            self._route("half_open", HalfOpen, self.half_open),
+            self._route("rest", Rest, self.rest),
+            self._route("tickers", Tickers, self.tickers),
             self._route("duplicate", Duplicate, self.duplicate),
             self._route("gap", Gap, self.gap),
             self._route("reorder", Reorder, self.reorder),
@@ -175,6 +205,28 @@ class Control:
         chosen = self._aim(body)
         self._hub.stall(chosen, body.seconds, answer=body.pong)
         return {"connections": len(chosen)}
+
+    def half_open(self, body: HalfOpen) -> dict[str, object]:
+        chosen = self._aim(body)
+        self._hub.half_open(chosen, body.seconds)
+        return {"connections": len(chosen)}
+
+    def rest(self, body: Rest) -> dict[str, object]:
+        until_us = self._engine.now_us() + round(body.seconds * 1e6)
+        self._hub.rest_faults.begin(body.kind, until_us, round(body.lag_s * 1e6))
+        return {}
+
+    def tickers(self, body: Tickers) -> dict[str, object]:
+        self._market.set_tickers(body.per_second)
+        self._storms += 1
+        asyncio.get_running_loop().call_later(body.seconds, self._calm, self._storms)
+        return {}
+
+    def _calm(self, storm: int) -> None:
+        """End a storm of tickers, unless a later one has begun."""
+        if storm == self._storms:
+            self._market.set_tickers(self._usual_tickers)
+            self._engine.wake()
 
     def duplicate(self, body: Duplicate) -> dict[str, object]:
         return {"trades": sum(self._hub.duplicate(d.tape.pair, body.n) for d in self._desks(body.pair))}
@@ -274,6 +326,7 @@ class Control:
                     for pair, desk in self._market.desks.items()
                 },
                 **self._hub.state(),
+                "rest": self._hub.rest_faults.state(self._engine.now_us()),
             }
         )
 

@@ -1,8 +1,8 @@
 """Who is connected, who gets what, and the faults of the wire.
 
 What belongs here: connections by topic, pushing in batches, the 30-second rule, and the faults that change
-what reaches a client (drop, stall, duplicate, gap, reorder). What does not: texts (a venue makes them) and
-what is traded (`market`).
+what reaches a client (drop, stall, half-open, duplicate, gap, reorder). What does not: texts (a venue makes
+them), what is traded (`market`), and faults of REST (`rest_faults`, which venues find here).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from streaming.simulator.events import Fill
 from streaming.simulator.market import Market, Ticker
+from streaming.simulator.rest_faults import RestFaults
 from streaming.simulator.wire import ClientSocket
 
 Topic = tuple[str, str]
@@ -77,6 +78,7 @@ class Hub:
         self._hold_window = 0.0
         self.connections: dict[ClientSocket, None] = {}
         self.dirty: list[ClientSocket] = []
+        self.rest_faults = RestFaults()
         market.listener = self
 
     def register(self, venue: Venue) -> None:
@@ -210,6 +212,12 @@ class Hub:
             connection.silent_until = until
             if not answer:
                 connection.mute_until = until
+
+    def half_open(self, connections: Iterable[ClientSocket], seconds: float) -> None:
+        """This side of the connections is gone, and the client is not told for `seconds`."""
+        for connection in list(connections):
+            self.forget(connection)
+            connection.vanish(seconds)
 
     def tell(self, connections: Iterable[ClientSocket], text: str) -> None:
         """Send the same raw text to some connections."""

@@ -236,6 +236,17 @@ class Market:
         for desk in self.desks.values():
             desk.source.set_rate(per_second * desk.instrument.weight / total, now_us)
 
+    @property
+    def tickers_per_second(self) -> float:
+        """Most tickers a second and pair."""
+        return 1e6 / self._ticker_gap_us if self._ticker_gap_us else 0.0
+
+    def set_tickers(self, per_second: float) -> None:
+        """At most that many tickers a second and pair from now on; 0 for none."""
+        self._ticker_gap_us = round(1e6 / per_second) if per_second else None
+        for desk in self.desks.values():
+            desk.ticker_due_us = 0
+
     def _traded(self, pair: str, desk: Desk, fills: list[Fill]) -> None:
         if not fills:
             return

@@ -183,6 +183,13 @@ class ClientSocket(asyncio.Protocol):
         self._closing = True
         self._transport.abort()
 
+    def vanish(self, seconds: float) -> None:
+        """Read and write nothing more, as a host that lost its power; cut after `seconds`."""
+        self._closing = True
+        self._out.clear()
+        self._transport.pause_reading()
+        self._loop.call_later(seconds, self._transport.abort)
+
     def _handshake(self, request: Request) -> None:
         self.path = request.path.partition("?")[0]
         venue = self._hub.venue_of(self.path)

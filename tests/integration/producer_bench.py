@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,8 @@ from streaming import kafka, topics
 from streaming.records import Gap, Trade
 from tests.integration.platform_process import REPOSITORY, Platform, prepare
 
+TRUTH_ROWS = 10_000
+SETTLE_S = 90
 _Record = TypeVar("_Record")
 
 
@@ -34,6 +36,8 @@ class Bench:
     """Kafka and the simulated exchange run; producers are started by the test."""
 
     platform: Platform
+    stack: Stack
+    http: httpx.Client
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self, module: str, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
@@ -73,11 +77,11 @@ class Bench:
         simulator.send_signal(signal.SIGTERM)
         simulator.wait(20)
 
-    def status(self, port: int | None = None) -> dict[str, Any]:
+    def status(self, port: int | None = None, timeout_s: float = 5.0) -> dict[str, Any]:
         """What /ready says; not ready when nobody answers."""
         port = port or self.platform.settings.ports.metrics_producers[0]
         try:
-            answer: dict[str, Any] = httpx.get(f"http://127.0.0.1:{port}/ready", timeout=5).json()
+            answer: dict[str, Any] = self.http.get(f"http://127.0.0.1:{port}/ready", timeout=timeout_s).json()
         except httpx.TransportError:
             return {"ready": False}
         return answer
@@ -85,20 +89,42 @@ class Bench:
     def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples that carry `labels`."""
         port = self.platform.settings.ports.metrics_producers[0]
-        text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
+        text = self.http.get(f"http://127.0.0.1:{port}/metrics").text
         wanted = [f'{key}="{value}"' for key, value in labels.items()]
         lines = [line for line in text.splitlines() if line.split("{")[0].split(" ")[0] == name]
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if all(w in line for w in wanted))
 
-    def records(self, topic: str, kind: type[_Record]) -> list[_Record]:
-        """Everything in a topic, partition by partition, in Kafka's order."""
-        return [msgspec.json.decode(m.value(), type=kind) for m in self.messages(topic)]
+    def exchange_state(self) -> dict[str, Any]:
+        """What /control/state of the simulated exchange says."""
+        answer: dict[str, Any] = self.http.get(f"{self.platform.settings.simulator_url}/control/state").json()
+        return answer
 
-    def messages(self, topic: str) -> list[Message]:
+    def kill_broker(self, name: str) -> None:
+        """kill -9 a broker (`kafka-1`); return when the supervisor has started it again and it answers."""
+        pid = self.stack.states()[name].pid
+        os.kill(pid, signal.SIGKILL)
+        self.platform.await_that(f"{name} starts", lambda: self.stack.states()[name].pid not in (0, pid))
+        self.start_broker(name)
+
+    def start_broker(self, name: str) -> None:
+        """Start a broker unless it runs; return when it answers."""
+        [service] = [step for step in self.stack.steps() if isinstance(step, Service) and step.name == name]
+        self.stack.supervisor.start(name)
+        self.platform.await_that(f"{name} answers", service.ready, service.ready_within_s)
+
+    def records(
+        self, topic: str, kind: type[_Record], partitions: Iterable[int] | None = None
+    ) -> list[_Record]:
+        """Everything in a topic or some of its partitions, one by one, in Kafka's order."""
+        decoder = msgspec.json.Decoder(kind)
+        return [decoder.decode(message.value()) for message in self.messages(topic, partitions)]
+
+    def messages(self, topic: str, partitions: Iterable[int] | None = None) -> list[Message]:
         consumer = kafka.consumer(self.platform.settings, "test")
         found: list[Message] = []
         try:
-            partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+            if partitions is None:
+                partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
             for partition in partitions:
                 low, high = kafka.watermarks(consumer, topic, [partition])[partition]
                 position = TopicPartition(topic, partition, low)
@@ -115,7 +141,9 @@ class Bench:
         return found
 
     def trades(self, pair: str) -> list[Trade]:
-        return [trade for trade in self.records(topics.TRADES, Trade) if trade.pair == pair]
+        """The tape of a pair, in Kafka's order."""
+        partition = self.platform.settings.partitions[pair]
+        return [t for t in self.records(topics.TRADES, Trade, [partition]) if t.pair == pair]
 
     def gaps(self) -> dict[tuple[str, int], Gap]:
         """The gap ledger: the latest state of each gap."""
@@ -125,7 +153,9 @@ class Bench:
         """What the exchange really traded."""
         rows: list[dict[str, Any]] = []
         while first_id <= last_id:
-            page = self.platform.truth("trades", pair=pair, from_id=first_id, to_id=last_id)["trades"]
+            page = self.platform.truth(
+                "trades", pair=pair, from_id=first_id, to_id=last_id, limit=TRUTH_ROWS
+            )["trades"]
             rows += page
             first_id = page[-1]["id"] + 1
         return rows
@@ -140,7 +170,7 @@ def bench(home: Path, offset: int, **environment: str) -> Iterator[Bench]:
     steps = [step for step in catalogue(settings) if isinstance(step, Service) and "kafka-" in step.name]
     stack = Stack(settings, steps)
     stack.up()
-    result = Bench(platform)
+    result = Bench(platform, stack, httpx.Client(timeout=5))
     try:
         result.start("streaming.simulator")
         platform.await_that(
@@ -153,6 +183,7 @@ def bench(home: Path, offset: int, **environment: str) -> Iterator[Bench]:
                 os.kill(process.pid, signal.SIGKILL)
                 process.wait(10)
         stack.down()
+        result.http.close()
 
 
 def _answers(url: str) -> bool:
@@ -161,3 +192,25 @@ def _answers(url: str) -> bool:
     except httpx.TransportError:
         return False
     return True
+
+
+def settle(running: Bench) -> None:
+    """Pause the market and wait until the producer has caught up."""
+    pairs = running.platform.settings.partitions
+    running.platform.await_that("the producer is connected", lambda: running.status()["ready"])
+    running.platform.control("pause")
+    # The last trades may have been lost with a connection; only a further trade can reveal that.
+    for pair in pairs:
+        last = running.exchange_state()["pairs"][pair]["next_id"] - 1
+        price = running.truth(pair, last, last)[0]["price"]
+        running.platform.control("trade", pair=pair, price=price, size="0.1", side="buy")
+    running.platform.await_that("every gap is closed", lambda: has_everything(running), SETTLE_S)
+
+
+def has_everything(running: Bench) -> bool:
+    """Whether the paused exchange's last trade of each pair has been seen and no gap is open."""
+    status = running.status()
+    desks = running.exchange_state()["pairs"]
+    return status.get("gaps_open") == 0 and all(
+        state["last_trade_id"] == desks[pair]["next_id"] - 1 for pair, state in status["pairs"].items()
+    )

@@ -42,7 +42,7 @@ class OkxVenue:
         self.hub = hub
         self.engine = engine
         self.limits = limits
-        self._rest = OkxRest(market, engine, limits=limits)
+        self._rest = OkxRest(market, engine, limits=limits, faults=hub.rest_faults)
         self._prefixes = {
             pair: f'{{"arg":{{"channel":"trades-all","instId":"{pair}"}},"data":[{{"instId":"{pair}",'
             for pair in market.desks

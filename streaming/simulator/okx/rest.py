@@ -6,12 +6,13 @@ What belongs here: parameters, paging, envelope, codes and limits of the endpoin
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from itertools import islice
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from streaming.simulator.candles import MINUTE_MS
@@ -20,6 +21,7 @@ from streaming.simulator.events import Fill
 from streaming.simulator.market import UTC_PLUS_8_MS, Desk, Market
 from streaming.simulator.okx import messages
 from streaming.simulator.okx.limits import WindowLimit
+from streaming.simulator.rest_faults import RestFaults
 from streaming.simulator.tape import HistoryEvictedError
 
 TRADES_KEPT = 500
@@ -67,12 +69,15 @@ Handler = Callable[[QueryParams], list[object]]
 
 
 class OkxRest:
-    """The endpoints. Answers are newest first."""
+    """The endpoints. Answers are newest first, and as `faults` has them."""
 
-    def __init__(self, market: Market, engine: Engine, *, limits: bool) -> None:
+    def __init__(
+        self, market: Market, engine: Engine, *, limits: bool, faults: RestFaults | None = None
+    ) -> None:
         self._market = market
         self._engine = engine
         self._limits = limits
+        self._faults = faults or RestFaults()
 
     def routes(self) -> list[Route]:
         endpoints: list[tuple[str, int, Handler]] = [
@@ -109,7 +114,7 @@ class OkxRest:
 
     def trades(self, query: QueryParams) -> list[object]:
         desk, limit = self._desk(query), _limit(query, TRADES_KEPT, 100)
-        return _rows(desk, desk.tape.before_id(desk.tape.next_id, limit))
+        return _rows(desk, desk.tape.before_id(self._end_id(desk), limit))
 
     def history_trades(self, query: QueryParams) -> list[object]:
         """Pages by id (`type` 1) or time (2): `after` gives older rows, `before` newer ones, by id only.
@@ -124,7 +129,8 @@ class OkxRest:
         try:
             if kind == "2" and after is not None:
                 return _rows(desk, tape.before_time(after, limit))
-            fills = tape.before_id(tape.next_id if after is None else after, limit)
+            end_id = self._end_id(desk)
+            fills = tape.before_id(end_id if after is None else min(after, end_id), limit)
         except HistoryEvictedError as error:
             raise ParameterError(400, "51000", f"Parameter after error: {error}") from error
         newer_than = before if before is not None and kind == "1" else -1
@@ -157,6 +163,15 @@ class OkxRest:
             for candle in islice(chosen, limit)
         ]
 
+    def _end_id(self, desk: Desk) -> int:
+        """The id after the newest trade that these endpoints show."""
+        now_us = self._engine.now_us()
+        lag_us = self._faults.lag_us(now_us)
+        if not lag_us:
+            return desk.tape.next_id
+        shown = desk.tape.before_time((now_us - lag_us) // 1000, 1)
+        return shown[0].trade_id + 1 if shown else desk.tape.first_id
+
     def _desk(self, query: QueryParams) -> Desk:
         pair = query.get("instId", "")
         if not pair:
@@ -175,7 +190,13 @@ class OkxRest:
 
     def _endpoint(self, handler: Handler, limit: WindowLimit) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            if self._limits and not limit.take(self._engine.now_us()):
+            refusal = self._faults.refusal(self._engine.now_us())
+            if refusal == "hang":
+                await asyncio.sleep(self._faults.left_s("hang", self._engine.now_us()))
+            elif refusal == "unavailable":
+                return HTMLResponse("<html><body>Service Unavailable</body></html>", status_code=503)
+            within = not self._limits or limit.take(self._engine.now_us())
+            if refusal == "too_many" or not within:
                 return _envelope(429, "50011", "Too Many Requests", [])
             try:
                 return _envelope(200, "0", "", handler(request.query_params))

@@ -31,6 +31,19 @@ REFUSED = [
 ]
 
 
+@given(st.one_of(st.text("0123456789.", max_size=24), st.decimals(0, 10**12).map(str), st.text(max_size=6)))
+def test_the_short_way_for_ordinary_numbers_says_what_the_long_way_says(text: str) -> None:
+    def outcome(function, *args, **kwargs) -> str:
+        try:
+            return function(text, *args, **kwargs)
+        except RecordError as error:
+            return f"refused: {error}"
+
+    assert outcome(records.price_text) == outcome(records.decimal_text, "price")
+    size = {"integer_digits": records.SIZE_INTEGER_DIGITS, "scale": records.SIZE_SCALE}
+    assert outcome(records.size_text) == outcome(records.decimal_text, "size", **size)
+
+
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_is_no_positive_plain_decimal_of_the_contract_is_refused(text: str) -> None:
     with pytest.raises(RecordError, match="price"):

@@ -10,6 +10,7 @@ from confluent_kafka import Producer
 
 from streaming import topics
 from streaming.exchanges.events import TradeEvent
+from streaming.producer.detour import Detour
 from streaming.producer.ledger import GapLedger
 from streaming.producer.sequencer import TradeSequencer
 from streaming.producer.sink import StoppingError
@@ -30,6 +31,8 @@ class MemorySink:
     failure: Exception | None = None
     depth: int = 0
     blocked_seconds: float = 0.0
+    detour: Detour | None = None
+    refuse_waiting: bool = False
     waiting: list = field(default_factory=list)
 
     def send(self, topic, partition, key, value, delivered):
@@ -44,7 +47,9 @@ class MemorySink:
 
     def acknowledge_all(self):
         while self.waiting:
-            self.waiting.pop(0)(None, None)
+            delivered = self.waiting.pop(0)
+            if delivered is not None:
+                delivered(None, None)
 
     def try_send(self, topic, partition, key, value, delivered):
         if not self.room:
@@ -55,11 +60,13 @@ class MemorySink:
     def send_and_wait(self, topic, partition, key, value):
         self.send(topic, partition, key, value, self.check)
 
+    send_ahead = send_and_wait
+
     def check(self, error, message):
         assert error is None
 
     def raise_if_ending(self):
-        if self.refuse:
+        if self.refuse or self.refuse_waiting:
             raise StoppingError
 
     def of(self, topic, kind):
@@ -119,7 +126,7 @@ def desk() -> Desk:
     return Desk()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_desk() -> type[Desk]:
     return Desk
 

@@ -118,6 +118,17 @@ def test_the_last_trade_is_found_before_thousands_of_back_filled_and_foreign_one
     assert earlier.read()["BTC-USDT"].last_id == 5000
 
 
+def test_a_live_trade_that_filled_a_gap_does_not_hide_the_ones_before_a_long_back_fill(earlier):
+    """The exchange repeated an old trade while thousands were being fetched: Kafka's end shows only those."""
+    earlier.trades([100, 5000])
+    earlier.gap(101, 4999)
+    earlier.trades(range(101, 101 + FIRST_STEP), source="rest")
+    earlier.trades([3000])
+    earlier.trades(range(2101, 2111), source="rest")
+    earlier.gap(101, 4999, "filled")
+    assert earlier.read()["BTC-USDT"].last_id == 5000
+
+
 def test_an_open_gap_comes_back_without_the_trades_that_were_filled_already(earlier, monkeypatch):
     # The mock brokers do not look up offsets by time; the real ones do, in the integration tests.
     monkeypatch.setattr(resume, "_first_offset_since", lambda *_: 0)

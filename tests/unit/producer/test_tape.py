@@ -1,7 +1,11 @@
 """One pair's way into Kafka."""
 
+import time
+
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streaming import topics
 from streaming.exchanges.events import BadFrame, TickerEvent
@@ -83,7 +87,7 @@ def test_waiting_for_acknowledgements_returns_when_kafka_has_all(desk):
     desk.sink.acknowledge_all()
     desk.tape.wait_acked()
     assert desk.tape.trades_acked == 2
-    assert sum(desk.tape.latency.counts) == 2
+    assert sum(desk.tape.receive_to_acked.counts) == 2
 
 
 def test_waiting_for_acknowledgements_ends_with_the_process(desk):
@@ -143,3 +147,73 @@ def test_a_closed_gap_keeps_when_it_was_found_and_says_when_it_was_filled(desk):
     assert closed.detected_at_us == gap.detected_at_us
     assert closed.filled_at_us >= gap.detected_at_us
     assert msgspec.structs.replace(closed, status="open", filled_at_us=None) == gap
+
+
+def test_trades_of_one_read_ask_for_one_acknowledgement_that_counts_for_all(desk):
+    desk.sink.acknowledge = False
+    assert desk.tape.trades([desk.trade(i) for i in (101, 102, 103)]) == 3
+    assert [delivered is None for delivered in desk.sink.waiting] == [True, True, False]
+    assert desk.tape.trades_acked == 0
+    desk.sink.acknowledge_all()
+    assert desk.tape.trades_acked == 3
+    assert sum(desk.tape.receive_to_acked.counts) == 3
+
+
+def test_when_one_of_a_read_cannot_be_sent_none_after_it_is(desk, monkeypatch):
+    send = desk.sink.send
+
+    def send_until_103(topic, partition, key, value, delivered):
+        if b'"trade_id":103' in value:
+            raise StoppingError
+        send(topic, partition, key, value, delivered)
+
+    monkeypatch.setattr(desk.sink, "send", send_until_103)
+    with pytest.raises(StoppingError):
+        desk.tape.trades([desk.trade(i) for i in (101, 102, 103, 104)])
+    assert desk.ids == [101, 102]
+    with pytest.raises(StoppingError):
+        desk.live(105)
+
+
+def test_a_gap_within_one_read_is_in_kafka_before_the_trade_after_it(desk):
+    desk.tape.trades([desk.trade(i) for i in (101, 102, 105, 106)])
+    assert [topic for topic, _ in desk.sink.sent] == [*[topics.TRADES] * 2, topics.GAPS, *[topics.TRADES] * 2]
+    assert [(gap.from_id, gap.to_id, gap.cause) for gap in desk.sink.gaps] == [(103, 104, "skipped")]
+
+
+@given(
+    first=st.integers(1, 5),
+    reads=st.lists(st.lists(st.tuples(st.integers(1, 12), st.booleans()), max_size=8), max_size=5),
+    contiguous=st.booleans(),
+)
+def test_reads_of_any_size_leave_what_trade_after_trade_would(new_desk, first, reads, contiguous):
+    together, single = (new_desk(last_id=first, contiguous=contiguous) for _ in range(2))
+    for ids in reads:
+        events = [together.trade(trade_id, is_snapshot=old) for trade_id, old in ids]
+        sent = together.tape.trades(events)
+        assert sent == sum(single.tape.trade(e, "snapshot" if e.is_snapshot else "ws") for e in events)
+
+    def left(desk):
+        gaps = [msgspec.structs.replace(gap, detected_at_us=0) for gap in desk.sink.gaps]
+        topic_order = [topic for topic, _ in desk.sink.sent]
+        return desk.sink.trades, gaps, topic_order, desk.tape.duplicates, desk.tape.trades_acked
+
+    assert left(together) == left(single)
+    assert together.tape.trades_by_source == single.tape.trades_by_source
+
+
+def test_the_way_from_the_exchange_is_measured_for_live_trades_only(desk):
+    now_us = time.time_ns() // 1000
+    desk.tape.trade(desk.trade(101, time_us=now_us - 30_000_000), "rest")
+    desk.tape.trades(
+        [
+            desk.trade(102, time_us=now_us - 20_000_000, is_snapshot=True),
+            desk.trade(103, time_us=now_us - 15_000),
+            desk.trade(104, time_us=now_us + 60_000_000),
+        ]
+    )
+    latency = desk.tape.exchange_to_receive
+    assert sum(latency.counts) == 2
+    assert latency.counts[0] == 1, "a clock that is ahead counts as no time"
+    assert latency.negative == 1
+    assert 15_000_000 <= latency.sum_ns < 1_000_000_000

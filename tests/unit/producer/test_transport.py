@@ -1,11 +1,23 @@
-"""RFC 6455 frames out of a stream that is cut anywhere."""
+"""RFC 6455 frames out of a stream that is cut anywhere, and out of real sockets."""
+
+import base64
+import hashlib
+import socket
+import ssl
+import threading
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streaming.producer.transport import (
     MESSAGE_MAX,
+    READ_EVERY_S,
     ConnectError,
     ConnectionClosedError,
     FrameParser,
@@ -74,3 +86,121 @@ def test_a_server_that_breaks_the_protocol_is_left(stream, code):
 def test_an_address_that_cannot_be_reached_is_one_error(url):
     with pytest.raises(ConnectError):
         Transport(url, 2.0, 0.1)
+
+
+class Server:
+    """Accepts one WebSocket connection on loopback and sends what it is told, each piece on its own."""
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._context = context
+        self._connected = threading.Event()
+        scheme, port = ("wss" if context else "ws"), self._listener.getsockname()[1]
+        self.url = f"{scheme}://localhost:{port}/"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        wire, _ = self._listener.accept()
+        self._wire = self._context.wrap_socket(wire, server_side=True) if self._context else wire
+        request = b""
+        while b"\r\n\r\n" not in request:
+            request += self._wire.recv(4096)
+        key = next(line for line in request.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
+        magic = key.split(b": ")[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        accept = base64.b64encode(hashlib.sha1(magic).digest()).decode()
+        self._wire.sendall(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            + f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
+        )
+        self._connected.set()
+
+    def send(self, *pieces: bytes) -> None:
+        assert self._connected.wait(5)
+        for piece in pieces:
+            self._wire.sendall(piece)
+
+    def close(self) -> None:
+        self._listener.close()
+        self._wire.close()
+
+
+@pytest.fixture(scope="session")
+def tls_server(tmp_path_factory) -> tuple[ssl.SSLContext, str]:
+    """A server's context for `localhost`, and the file that makes clients trust it."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = folder / "server.pem"
+    pem.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context, str(pem)
+
+
+@pytest.fixture(params=["plain", "encrypted"])
+def server(request, tls_server, monkeypatch):
+    context, trusted = tls_server
+    monkeypatch.setenv("WEBSOCKET_CLIENT_CA_BUNDLE", trusted)
+    running = Server(context if request.param == "encrypted" else None)
+    yield running
+    running.close()
+
+
+def test_one_read_takes_every_frame_that_has_come(server):
+    transport = Transport(server.url, 5.0, 2.0)
+    server.send(*(frame(b"%d" % number) for number in range(300)))
+    found: list[bytes] = []
+    reads = 0
+    while len(found) < 300:
+        messages, _ = transport.receive()
+        found += messages
+        reads += 1
+    transport.close()
+    assert found == [b"%d" % number for number in range(300)]
+    assert reads < 30
+
+
+def test_reads_that_bring_something_are_a_few_milliseconds_apart_and_silence_is_waited_for(server):
+    transport = Transport(server.url, 5.0, 0.05)
+    server.send(frame(b"first"))
+    assert transport.receive()[0] == [b"first"]
+    server.send(frame(b"second"))
+    began_s = time.monotonic()
+    assert transport.receive()[0] == [b"second"]
+    assert time.monotonic() - began_s >= READ_EVERY_S * 0.8
+    began_s = time.monotonic()
+    assert transport.receive()[0] == []
+    assert time.monotonic() - began_s >= 0.045
+    transport.close()
+
+
+def test_what_a_server_sent_before_it_went_away_is_delivered_first(server):
+    transport = Transport(server.url, 5.0, 2.0)
+    server.send(*(frame(b"%d" % number) for number in range(50)))
+    server.close()
+    found: list[bytes] = []
+
+    def read_on() -> None:
+        while True:
+            found.extend(transport.receive()[0])
+
+    with pytest.raises(ConnectionClosedError):
+        read_on()
+    assert found == [b"%d" % number for number in range(50)]

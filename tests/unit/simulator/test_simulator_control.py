@@ -305,3 +305,53 @@ def test_a_body_that_is_not_json_and_an_unknown_kind_are_refused(shared: Any) ->
     shared.until(lambda: shared.get("/truth/summary")["pairs"][PAIR])
     shared.connect("public")
     assert "truncated" in shared.refused("bad_frame", kind="surprise")
+
+
+def test_a_half_open_connection_brings_nothing_answers_nothing_and_is_not_closed(exchange: Any) -> None:
+    client = watching(exchange)
+    assert exchange.control("half_open", seconds=60)["connections"] == 1
+    client.drain(0.1)
+    client.send("ping")
+    assert client.drain(0.5) == []
+    assert exchange.get("/control/state")["connections"] == []
+
+
+def test_a_half_open_connection_is_cut_when_its_time_is_over(exchange: Any) -> None:
+    client = watching(exchange)
+    exchange.control("half_open", seconds=0.3)
+    assert client.close_code() is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "words"), [("too_many", 429, "50011"), ("unavailable", 503, "Unavailable")]
+)
+def test_rest_refuses_for_a_while(exchange: Any, kind: str, status: int, words: str) -> None:
+    exchange.control("rest", kind=kind, seconds=0.5)
+    answer = exchange.http.get("/api/v5/public/time")
+    assert (answer.status_code, words in answer.text) == (status, True)
+    assert exchange.get("/control/state")["rest"][kind] > 0
+    exchange.until(lambda: exchange.http.get("/api/v5/public/time").status_code == 200)
+    assert exchange.get("/control/state")["rest"] == {}
+
+
+def test_rest_hangs_until_the_fault_ends(exchange: Any) -> None:
+    exchange.control("rest", kind="hang", seconds=0.6)
+    began = time.monotonic()
+    assert exchange.http.get("/api/v5/public/time").status_code == 200
+    assert 0.4 < time.monotonic() - began < 3
+
+
+def test_rest_can_be_behind_the_live_feed(exchange: Any) -> None:
+    exchange.until(lambda: len(exchange.get("/api/v5/market/trades", instId=PAIR)["data"]) == 100)
+    exchange.control("rest", kind="lag", seconds=60, lag_s=3600)
+    assert exchange.get("/api/v5/market/trades", instId=PAIR)["data"] == []
+
+
+def test_a_storm_of_tickers_comes_and_goes(start: Callable[..., Any]) -> None:
+    running = start(sim_trades_per_second=50.0, sim_tickers_per_second=2.0)
+    client = watching(running, channel="tickers", path="public")
+    assert len(pushed(client.drain(1.0))) < 10
+    running.control("tickers", per_second=500, seconds=1.0)
+    assert len(pushed(client.drain(1.0))) > 50
+    client.drain(0.2)
+    assert len(pushed(client.drain(1.0))) < 10

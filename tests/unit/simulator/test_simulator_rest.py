@@ -21,6 +21,7 @@ from streaming.simulator.hub import Hub
 from streaming.simulator.market import Market
 from streaming.simulator.okx.limits import RequestBudget, WindowLimit
 from streaming.simulator.okx.rest import OkxRest, ParameterError
+from streaming.simulator.rest_faults import RestFaults
 
 PAIR = "BTC-USDT"
 FILLS = 1234
@@ -268,3 +269,19 @@ def test_a_restarted_exchange_goes_on_after_its_last_trade_and_still_has_the_old
     for built in (before, after):
         assert built.journal is not None
         built.journal.close()
+
+
+@pytest.mark.parametrize("after", [None, IDS[0], IDS[0] + 1, IDS[200]])
+def test_a_lagging_history_lacks_the_newest_trades_and_no_others(after: int | None) -> None:
+    market, clock = filled_market(FILLS)
+    faults = RestFaults()
+    rest = OkxRest(market, Engine(market, Hub(market), clock), limits=False, faults=faults)
+    now_us = clock.now_us()
+    newest_shown = market.desks[PAIR].tape[IDS[40]]
+    faults.begin("lag", now_us + 1_000_000, now_us - newest_shown.time_ms * 1000 - 1000)
+    visible = [i for i in IDS if i <= newest_shown.trade_id]
+    query = {} if after is None else {"after": after}
+    assert ids(ask(rest.history_trades, **query)) == [i for i in visible if after is None or i < after][:100]
+    assert ids(ask(rest.trades, limit=500)) == visible[:500]
+    clock.pass_seconds(1)
+    assert ids(ask(rest.trades, limit=500)) == IDS[:500]
