@@ -206,6 +206,16 @@ class _SavepointStatus(msgspec.Struct, frozen=True):
 
 T = TypeVar("T")
 
+_DECODERS: Final[dict[Any, msgspec.json.Decoder[Any]]] = {
+    kind: msgspec.json.Decoder(kind)
+    for kind in (
+        *(Overview, Job, Checkpoints, Backpressure),
+        *(_Jobs, _Configuration, _Exceptions, _Trigger, _SavepointStatus, list[_Metric]),
+    )
+}
+"""Made once, here: jobs are stopped by threads, and a process has been seen to crash in msgspec when two of
+them met a type for the first time."""
+
 
 class FlinkRest:
     """The client. Every method raises FlinkUnavailableError, FlinkRequestError or JobNotFoundError.
@@ -362,7 +372,8 @@ class FlinkRest:
 
     def _decode(self, response: httpx.Response, kind: type[T]) -> T:
         try:
-            return msgspec.json.decode(response.content, type=kind)
+            decoded: T = _DECODERS[kind].decode(response.content)
+            return decoded
         except msgspec.DecodeError as error:
             path = response.request.url.path
             raise FlinkRequestError(

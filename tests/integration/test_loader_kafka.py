@@ -22,7 +22,7 @@ from infra.local import jars, kafka
 from streaming import kafka as clients
 from streaming import topics, warehouse
 from streaming.errors import PlatformError
-from streaming.loader.tables import BARS, DEAD_LETTERS, GAPS, LATE_TRADES, QUOTE_BARS_1S, TICKERS
+from streaming.loader.tables import ANOMALIES, BARS, DEAD_LETTERS, GAPS, LATE_TRADES, QUOTE_BARS_1S, TICKERS
 from streaming.settings import LOOPBACK
 from tests.integration import emulator_process
 from tests.integration.emulator_process import REPOSITORY, Emulator
@@ -151,7 +151,7 @@ def line(running_line: Line) -> Iterator[Line]:
 
 def test_every_topic_arrives_in_its_table_and_sigterm_drains(line: Line) -> None:
     producer = clients.producer(line.emulator.settings)
-    tables = {table.name for table in (*BARS, TICKERS, QUOTE_BARS_1S, LATE_TRADES, GAPS, DEAD_LETTERS)}
+    tables = {table.name for table in (*BARS, ANOMALIES, TICKERS, QUOTE_BARS_1S, LATE_TRADES, GAPS, DEAD_LETTERS)}
     before = {table: line.count(table) for table in tables}
     for topic in SAMPLES.keys() - {topics.CLEAN_TRADES, topics.DEAD_LETTERS}:
         send(producer, topic, SAMPLES[topic])
