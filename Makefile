@@ -1,6 +1,6 @@
 # `make help` lists the targets. Everything is written to .venv and $(CRYPTO_HOME) (default .local).
 .DEFAULT_GOAL := help
-.PHONY: help setup up down purge status test lint unit integration lock
+.PHONY: help setup up down purge status test lint unit integration bench-compare lock
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
@@ -49,6 +49,9 @@ unit: setup ## tests that need no service
 
 integration: setup ## tests on real Kafka, real Flink and the Snowflake emulator
 	$(BIN)/pytest -q tests/integration
+
+bench-compare: setup ## CPU per 1,000 trades against cryptofeed 3 and bbo-tap (needs Python 3.13 besides; ~11 min)
+	$(BIN)/python -m tests.benchmarks.compare_producers
 
 lock: setup ## resolve the Python and Java locks anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements-bootstrap.in -o requirements-bootstrap.lock

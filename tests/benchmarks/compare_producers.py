@@ -1,12 +1,12 @@
-"""`python -m tests.benchmarks.compare_producers [--rate N ...] [--rounds N] [--seconds S]`: CPU seconds per 1,000
-trades of this platform's producer, cryptofeed 3 and bbo-tap, on the same feed and the same brokers.
+"""`python -m tests.benchmarks.compare_producers [--rate N ...] [--rounds N] [--seconds S]`: CPU seconds per
+1,000 trades of this platform's producer, cryptofeed 3 and bbo-tap, on the same feed and the same brokers.
 
 What belongs here: rounds, table, verdict. What does not: the ground (`compare.arena`) and the three producers
 (`compare.contestants`).
 
 For each rate every contestant runs alone, in an order that changes from round to round, and then all of them
-at once on the very same trades. Exit code 1 when this platform's median is not the lowest everywhere, 2 when it
-could not be measured.
+at once on the very same trades. Exit code 1 when this platform's median is not the lowest everywhere, 2 when
+it could not be measured.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Table:
             self.rows.setdefault(measurement.name, []).append(measurement)
 
     def median(self, name: str) -> float:
-        return statistics.median(m.cpu_ms_per_thousand for m in self.rows[name]) / 1000
+        return statistics.median(m.cpu_s_per_thousand for m in self.rows[name])
 
     def ours_is_lowest(self) -> bool:
         return all(self.median(OURS) < self.median(name) for name in self.rows if name != OURS)
@@ -61,7 +61,7 @@ class Table:
             f"{'twice':>8}{'RSS MiB':>9}",
         ]
         for name, rows in self.rows.items():
-            costs = [m.cpu_ms_per_thousand / 1000 for m in rows]
+            costs = [m.cpu_s_per_thousand for m in rows]
             found.append(
                 f"  {name:<14}{self.median(name):>9.4f}{min(costs):>9.4f}{max(costs):>9.4f}"
                 f"{self.median(name) / self.median(OURS):>8.2f}{sum(m.trades for m in rows):>10}"
@@ -95,7 +95,7 @@ def compare(
 
 
 def _short(table: Table) -> str:
-    return ", ".join(f"{name} {rows[-1].cpu_ms_per_thousand / 1000:.4f}" for name, rows in table.rows.items())
+    return ", ".join(f"{name} {rows[-1].cpu_s_per_thousand:.4f}" for name, rows in table.rows.items())
 
 
 def _version(interpreter: str | Path) -> str:

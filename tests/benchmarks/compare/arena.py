@@ -1,4 +1,4 @@
-"""The ground for a comparison: three brokers, the TLS feed, contestants as processes, and what each of them used.
+"""The ground for a comparison: three brokers, the feed, contestants as processes, and what each has used.
 
 What belongs here: starting, stopping, reading CPU time, counting what reached Kafka. What does not: how a
 contestant is started (`contestants`), rounds and verdict (`tests.benchmarks.compare_producers`).
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import signal
-import ssl
 import subprocess
 import sys
 import time
@@ -23,8 +22,9 @@ from typing import Any, Final
 
 import httpx
 import psutil
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from infra.local import kafka as brokers
 from infra.local.services import Service, catalogue
@@ -33,7 +33,7 @@ from streaming import kafka, topics
 from streaming.errors import PlatformError, ServiceUnavailableError
 from streaming.settings import LOOPBACK
 from tests.benchmarks.compare.contestants import Contestant
-from tests.benchmarks.compare.feed import make_certificate
+from tests.benchmarks.compare.feed import make_certificate, tls_port
 from tests.integration.platform_process import REPOSITORY, Platform
 
 TRADE_CHANNELS: Final = ("trades:", "trades-all:")
@@ -64,9 +64,9 @@ class Measurement:
     rss_mib: float
 
     @property
-    def cpu_ms_per_thousand(self) -> float:
-        """CPU milliseconds for each thousand trades of the feed, that is, microseconds for a trade."""
-        return self.cpu_s * 1e6 / self.trades
+    def cpu_s_per_thousand(self) -> float:
+        """CPU seconds for each thousand trades of the feed."""
+        return self.cpu_s * 1000 / self.trades
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +107,11 @@ class Arena:
         self.platform = platform
         self.certificate = certificate
         settings = platform.settings
-        self._rest_url = f"https://{LOOPBACK}:{settings.ports.simulator}"
-        context = ssl.create_default_context(cafile=str(certificate))
-        self._feed = httpx.Client(base_url=self._rest_url, verify=context, timeout=10)
+        self.ws_url = f"wss://{LOOPBACK}:{tls_port(settings)}"
+        self.rest_url = settings.simulator_url
+        self._feed = httpx.Client(base_url=self.rest_url, timeout=10)
         self._consumer = kafka.consumer(settings, "benchmark")
         self._admin: AdminClient = kafka.admin(settings)
-
-    @property
-    def ws_url(self) -> str:
-        return self._rest_url.replace("https", "wss")
-
-    @property
-    def rest_url(self) -> str:
-        return self._rest_url
 
     def close(self) -> None:
         self._consumer.close()
@@ -140,28 +132,33 @@ class Arena:
     def create_topics(self, contestants: Sequence[Contestant]) -> None:
         """Create what the contestants write to, three copies each, as the brokers do not by themselves."""
         kafka.create_topics(self.platform.settings)
-        known = self._admin.list_topics(timeout=kafka.TIMEOUT_S).topics
         wanted = {name: n for c in contestants for name, n in (*c.topics.items(), *c.other_topics.items())}
         new = [
             NewTopic(name, num_partitions=n, replication_factor=topics.REPLICATION_FACTOR)
             for name, n in wanted.items()
-            if name not in known
+            if name not in topics.ALL_TOPICS
         ]
         for future in self._admin.create_topics(new).values() if new else ():
             future.result(timeout=kafka.TIMEOUT_S)
-        wait_until(
-            "every partition has a leader", lambda: all(self._ends(c) is not None for c in contestants)
+        # New topics have leaders only a moment later.
+        retrying = Retrying(
+            retry=retry_if_exception_type(KafkaException),
+            stop=stop_after_delay(START_TIMEOUT_S),
+            wait=wait_random_exponential(multiplier=0.1, max=2.0),
+            reraise=True,
         )
+        for contestant in contestants:
+            retrying(self._ends, contestant)
 
-    def _ends(self, contestant: Contestant) -> dict[tuple[str, int], int] | None:
+    def _ends(self, contestant: Contestant) -> dict[tuple[str, int], int]:
         """The next offset of each partition the contestant writes trades to."""
-        return {
-            (topic, partition): self._consumer.get_watermark_offsets(
-                TopicPartition(topic, partition), timeout=kafka.TIMEOUT_S
-            )[1]
+        wanted = {
+            TopicPartition(topic, partition): OffsetSpec.latest()
             for topic, partitions in contestant.topics.items()
             for partition in range(partitions)
         }
+        futures = self._admin.list_offsets(wanted, request_timeout=kafka.TIMEOUT_S)
+        return {(at.topic, at.partition): future.result().offset for at, future in futures.items()}
 
     def _last_ids(self) -> dict[str, int]:
         pairs = self._feed.get("/truth/summary").raise_for_status().json()["pairs"]
@@ -174,13 +171,10 @@ class Arena:
         )
 
     def _empty(self, names: Sequence[str]) -> None:
-        ends = []
-        for name in names:
-            for partition in self._admin.list_topics(name, timeout=kafka.TIMEOUT_S).topics[name].partitions:
-                low, high = kafka.watermarks(self._consumer, name, [partition])[partition]
-                if high > low:
-                    ends.append(TopicPartition(name, partition, high))
-        for future in self._admin.delete_records(ends).values() if ends else ():
+        known = self._admin.list_topics(timeout=kafka.TIMEOUT_S).topics
+        # -1 is the end of the partition.
+        ends = [TopicPartition(name, n, -1) for name in names for n in known[name].partitions]
+        for future in self._admin.delete_records(ends).values():
             future.result(timeout=kafka.TIMEOUT_S)
 
     @contextmanager
@@ -194,7 +188,7 @@ class Arena:
         started: list[Running] = []
         try:
             for contestant in contestants:
-                self._empty(contestant.starts_from)
+                self._empty(contestant.emptied)
                 started.append(self._start(contestant))
             wanted = len(contestants) * len(self.platform.settings.partitions)
 
@@ -233,7 +227,11 @@ class Arena:
         self.control("pause")
 
     def settle(self, running: Sequence[Running]) -> None:
-        """Wait until nothing has reached Kafka for `QUIET_S`. Raises ContestantError when a process has ended."""
+        """Wait until nothing has reached Kafka for `QUIET_S`.
+
+        Raises:
+            ContestantError: a process has ended, or writes on and on.
+        """
         ends = [self._ends(r.contestant) for r in running]
         quiet_since = began = time.monotonic()
         while time.monotonic() - quiet_since < QUIET_S:
@@ -262,7 +260,7 @@ class Arena:
         expected = {(pair, n) for pair in last for n in range(first[pair] + 1, last[pair] + 1)}
         found = []
         for r, begin, before, after, mib in zip(running, begins, cpu_before, cpu_after, rss, strict=True):
-            trades = self._trades(r.contestant, begin or {})
+            trades = self._trades(r.contestant, begin)
             distinct = expected.intersection(trades)
             found.append(
                 Measurement(
@@ -279,7 +277,7 @@ class Arena:
     def _trades(self, contestant: Contestant, begins: dict[tuple[str, int], int]) -> list[tuple[str, int]]:
         """The trades in the contestant's topics from `begins` to their ends."""
         trades: list[tuple[str, int]] = []
-        for (topic, partition), end in (self._ends(contestant) or {}).items():
+        for (topic, partition), end in self._ends(contestant).items():
             offset = begins[topic, partition]
             if offset == end:
                 continue

@@ -42,9 +42,9 @@ class InstallError(PlatformError):
 class Contestant:
     """A producer to measure.
 
-    `topics` are its trade topics with their partitions, created before it starts. `trade` reads (pair, trade id)
-    from a message's value, None when the message is no trade. `starts_from` are topics that are emptied before a
-    start, so that it begins where the feed is instead of back-filling what it was not there for.
+    `topics` are its trade topics with their partitions, created before it starts. `trade` reads (pair, trade
+    id) from a message's value, None when it is no trade. Those in `emptied` are emptied before a start, so
+    that it begins where the feed is instead of back-filling what it was not there for.
     """
 
     name: str
@@ -54,12 +54,12 @@ class Contestant:
     trade: Callable[[bytes], tuple[str, int] | None]
     environment: Mapping[str, str] = field(default_factory=dict)
     other_topics: Mapping[str, int] = field(default_factory=dict)
-    starts_from: Sequence[str] = ()
+    emptied: Sequence[str] = ()
 
 
 class _OkxRow(msgspec.Struct):
-    instId: str  # noqa: N815 - OKX's name
-    tradeId: str  # noqa: N815 - OKX's name
+    instId: str
+    tradeId: str
 
 
 class _OkxPush(msgspec.Struct):
@@ -149,7 +149,7 @@ def ours(platform: Platform, ws_url: str, rest_url: str) -> Contestant:
         _our_trade,
         environment=platform.process_environment()
         | {"CRYPTO_SOURCE": "okx", "CRYPTO_OKX_WS_URL": f"{ws_url}/ws/v5", "CRYPTO_OKX_REST_URL": rest_url},
-        starts_from=[topics.TRADES, topics.GAPS],
+        emptied=[topics.TRADES, topics.GAPS],
     )
 
 
@@ -158,7 +158,7 @@ def cryptofeed(settings: Settings, interpreter: Path, ws_url: str, rest_url: str
     pairs = list(settings.partitions)
     return Contestant(
         CRYPTOFEED,
-        "trades, RF 3, acks=1 as in its TradeKafka example; queue of 10,000 that drops the oldest; uvloop, aiokafka",
+        "trades, RF 3, acks=1 as in TradeKafka's example, its defaults: uvloop, batches of 500",
         [
             *(str(interpreter), str(_LAUNCHERS / "launch_cryptofeed.py"), ws_url, rest_url),
             *(_brokers(settings), *pairs),

@@ -1,11 +1,11 @@
-"""`python -m tests.benchmarks.compare.feed FOLDER`: the simulated exchange behind TLS, for producers that refuse
-anything but wss://.
+"""`python -m tests.benchmarks.compare.feed FOLDER`: the simulated exchange, also behind TLS: one of the
+producers accepts only wss://.
 
 What belongs here: the certificate, and one trade a frame on both of OKX's trade channels. What does not: the
 market and OKX's protocol (`streaming.simulator`).
 
-OKX's `trades` sends one row for all fills of a taker order at one price, `trades-all` one row a fill. Here every
-order has one fill, so that a reader of either channel gets the same trades in the same number of frames.
+OKX's `trades` sends one row for all fills of a taker order at one price, `trades-all` one row a fill. Here
+every order has one fill, so that a reader of either channel gets the same trades in as many frames.
 """
 
 from __future__ import annotations
@@ -67,15 +67,22 @@ class OneFillAnOrder:
         return self._source.finished()
 
 
+def tls_port(loaded: settings.Settings) -> int:
+    """Where the feed speaks TLS; the simulated exchange's own port serves REST and plain WebSockets."""
+    return loaded.ports.simulator + 1
+
+
 def make_certificate(folder: Path) -> Path:
-    """Write a self-signed certificate for 127.0.0.1 and its key into `folder`; return the certificate's path."""
+    """Write a self-signed certificate for 127.0.0.1 and its key into `folder`; return its path."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "benchmark feed")])
     now = datetime.now(UTC)
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     usage = dict.fromkeys(
-        ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "crl_sign")
-        + ("encipher_only", "decipher_only"),
+        (
+            *("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "crl_sign"),
+            *("encipher_only", "decipher_only"),
+        ),
         False,
     )
     certificate = (
@@ -110,25 +117,32 @@ async def _serve(loaded: settings.Settings, folder: Path) -> None:
     exchange = build(loaded, keep=False, limits=False)
     for desk in exchange.market.desks.values():
         desk.source = OneFillAnOrder(desk.source)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            exchange.app,
-            host=LOOPBACK,
-            port=loaded.ports.simulator,
-            ws=cast(Any, partial(ClientSocket, exchange.hub)),
-            lifespan="off",
-            log_level="warning",
-            access_log=False,
-            ssl_certfile=folder / CERTIFICATE,
-            ssl_keyfile=str(folder / KEY),
-        )
+    plain = partial(
+        uvicorn.Config,
+        exchange.app,
+        host=LOOPBACK,
+        ws=cast(Any, partial(ClientSocket, exchange.hub)),
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
     )
-    trading = asyncio.create_task(exchange.engine.run())
-    serving = asyncio.create_task(server.serve())
-    await asyncio.wait({trading, serving}, return_when=asyncio.FIRST_COMPLETED)
-    server.should_exit = True
-    await serving
-    trading.cancel()
+    servers = [
+        uvicorn.Server(plain(port=loaded.ports.simulator)),
+        uvicorn.Server(
+            plain(
+                port=tls_port(loaded),
+                ssl_certfile=folder / CERTIFICATE,
+                ssl_keyfile=str(folder / KEY),
+            )
+        ),
+    ]
+    tasks = [asyncio.create_task(server.serve()) for server in servers]
+    tasks.append(asyncio.create_task(exchange.engine.run()))
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for server in servers:
+        server.should_exit = True
+    tasks.pop().cancel()
+    await asyncio.gather(*tasks)
 
 
 def main() -> int:
