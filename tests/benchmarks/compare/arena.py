@@ -22,9 +22,8 @@ from typing import Any, Final
 
 import httpx
 import psutil
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from infra.local import kafka as brokers
 from infra.local.services import Service, catalogue
@@ -132,23 +131,27 @@ class Arena:
     def create_topics(self, contestants: Sequence[Contestant]) -> None:
         """Create what the contestants write to, three copies each, as the brokers do not by themselves."""
         kafka.create_topics(self.platform.settings)
-        wanted = {name: n for c in contestants for name, n in (*c.topics.items(), *c.other_topics.items())}
+        expected = {name: n for c in contestants for name, n in (*c.topics.items(), *c.other_topics.items())}
         new = [
             NewTopic(name, num_partitions=n, replication_factor=topics.REPLICATION_FACTOR)
-            for name, n in wanted.items()
+            for name, n in expected.items()
             if name not in topics.ALL_TOPICS
         ]
         for future in self._admin.create_topics(new).values() if new else ():
             future.result(timeout=kafka.TIMEOUT_S)
-        # New topics have leaders only a moment later.
-        retrying = Retrying(
-            retry=retry_if_exception_type(KafkaException),
-            stop=stop_after_delay(START_TIMEOUT_S),
-            wait=wait_random_exponential(multiplier=0.1, max=2.0),
-            reraise=True,
-        )
-        for contestant in contestants:
-            retrying(self._ends, contestant)
+
+        def have_leaders() -> bool:
+            known = self._admin.list_topics(timeout=kafka.TIMEOUT_S).topics
+            return all(
+                name in known
+                and len(known[name].partitions) == partitions
+                and all(partition.leader >= 0 for partition in known[name].partitions.values())
+                for name, partitions in expected.items()
+            )
+
+        wait_until("every partition has a leader", have_leaders)
+        # A client keeps for a while what it learned about a topic before the topic had leaders.
+        self._admin = kafka.admin(self.platform.settings)
 
     def _ends(self, contestant: Contestant) -> dict[tuple[str, int], int]:
         """The next offset of each partition the contestant writes trades to."""
