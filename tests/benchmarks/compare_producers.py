@@ -22,7 +22,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import httpx
 import msgspec
+from confluent_kafka import KafkaException
 
 from streaming import settings
 from streaming.errors import PlatformError
@@ -158,7 +160,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write every measurement to this file")
     try:
         return run(parser.parse_args())
-    except PlatformError as error:
+    except (PlatformError, KafkaException, httpx.HTTPError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
 

@@ -22,8 +22,9 @@ from typing import Any, Final
 
 import httpx
 import psutil
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from infra.local import kafka as brokers
 from infra.local.services import Service, catalogue
@@ -42,6 +43,15 @@ QUIET_S: Final = 1.0
 """Kafka has taken everything when nothing has come for so long; cryptofeed waits 0.5 s for a batch."""
 POLL_S: Final = 0.1
 STOP_S: Final = 20.0
+
+
+# A broker learns a moment after the others that it leads a partition.
+_until_leaders_are_known = retry(
+    retry=retry_if_exception_type(KafkaException),
+    stop=stop_after_delay(START_TIMEOUT_S),
+    wait=wait_random_exponential(multiplier=0.1, max=2.0),
+    reraise=True,
+)
 
 
 class ContestantError(PlatformError):
@@ -152,7 +162,10 @@ class Arena:
         wait_until("every partition has a leader", have_leaders)
         # A client keeps for a while what it learned about a topic before the topic had leaders.
         self._admin = kafka.admin(self.platform.settings)
+        for contestant in contestants:
+            self._ends(contestant)
 
+    @_until_leaders_are_known
     def _ends(self, contestant: Contestant) -> dict[tuple[str, int], int]:
         """The next offset of each partition the contestant writes trades to."""
         wanted = {
@@ -173,6 +186,7 @@ class Arena:
             topic.startswith(TRADE_CHANNELS) for c in state["connections"] for topic in c["subscriptions"]
         )
 
+    @_until_leaders_are_known
     def _empty(self, names: Sequence[str]) -> None:
         known = self._admin.list_topics(timeout=kafka.TIMEOUT_S).topics
         # -1 is the end of the partition.
