@@ -1,6 +1,6 @@
 # `make help` lists the targets. Everything is written to .venv and $(CRYPTO_HOME) (default .local).
 .DEFAULT_GOAL := help
-.PHONY: help setup up down purge status test lint unit integration chaos bench-ingest soak lock
+.PHONY: help setup up down purge status test lint unit integration chaos bench-ingest bench-compare soak lock
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
@@ -61,6 +61,9 @@ bench-ingest: setup ## how many trades a second reach Kafka, 30 s on brokers of 
 
 soak: setup ## 30 minutes at 5,000 trades/s; fails if the producer's memory grows
 	$(BIN)/crypto-platform bench ingest --rate 5000 --seconds 1800 --warmup 120 --sample 10 --max-growth 0.5
+
+bench-compare: setup ## CPU per 1,000 trades against cryptofeed 3 and bbo-tap (needs Python 3.13 besides; ~11 min)
+	$(BIN)/python -m tests.benchmarks.compare_producers
 
 lock: setup ## resolve the Python and Java locks anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements-bootstrap.in -o requirements-bootstrap.lock

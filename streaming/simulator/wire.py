@@ -212,5 +212,8 @@ class ClientSocket(asyncio.Protocol):
         for data in self._protocol.data_to_send():
             if data:
                 self._transport.write(data)
-            else:
+            elif self._transport.can_write_eof():
                 self._transport.write_eof()
+            else:
+                # TLS knows no half-closed connection.
+                self._transport.close()
