@@ -95,6 +95,7 @@ TICK: Final = Job(
     state_ttl_s=120,
     fetch_min_bytes=1,
     fetch_max_wait_ms=2_000,
+    state_version=2,
 )
 
 

@@ -151,7 +151,9 @@ def line(running_line: Line) -> Iterator[Line]:
 
 def test_every_topic_arrives_in_its_table_and_sigterm_drains(line: Line) -> None:
     producer = clients.producer(line.emulator.settings)
-    tables = {table.name for table in (*BARS, ANOMALIES, TICKERS, QUOTE_BARS_1S, LATE_TRADES, GAPS, DEAD_LETTERS)}
+    tables = {
+        table.name for table in (*BARS, ANOMALIES, TICKERS, QUOTE_BARS_1S, LATE_TRADES, GAPS, DEAD_LETTERS)
+    }
     before = {table: line.count(table) for table in tables}
     for topic in SAMPLES.keys() - {topics.CLEAN_TRADES, topics.DEAD_LETTERS}:
         send(producer, topic, SAMPLES[topic])
