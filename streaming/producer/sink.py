@@ -33,7 +33,9 @@ from streaming.settings import Settings
 log = structlog.get_logger(__name__)
 
 QUEUE_MESSAGES: Final = 200_000
-LINGER_MS: Final = 2
+LINGER_MS: Final = 10
+"""Longer than a request takes: while a batch is due and the request before it is not answered, librdkafka's
+thread for a broker polls without a pause, which took several times the processor time."""
 REQUESTS_IN_FLIGHT: Final = 1
 """A broker gets one request at a time: while it works, the next batch grows. So batches are small when there
 is little to send and large when there is much, which spares the brokers work exactly when they have most."""
