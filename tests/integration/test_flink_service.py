@@ -99,8 +99,8 @@ def with_another_column(folder: Path) -> Path:
         ("81_bars_sink", "  `simulated` BOOLEAN\n", "  `simulated` BOOLEAN,\n  `edition` STRING\n"),
         (
             "91_bars_job",
-            "  `simulated`\nFROM (\n  SELECT\n    *,",
-            "  `simulated`,\n  'second'\nFROM (\n  SELECT\n    *,",
+            "  `flagged_count`,\n  `simulated`\nFROM (",
+            "  `flagged_count`,\n  `simulated`,\n  'second'\nFROM (",
         ),
     ):
         text = (changed / f"{name}.sql").read_text()
