@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from streaming import topics
+from streaming import pairs, topics
 from streaming.errors import PlatformError
 from streaming.records import Trade
 from streaming.settings import LOOPBACK, Settings
@@ -140,7 +140,7 @@ def install(folder: Path, name: str, python: str) -> Path:
 def ours(platform: Platform, ws_url: str, rest_url: str) -> Contestant:
     """The platform's producer with its own defaults."""
     settings = platform.settings
-    partitions = topics.partition_count(settings.partitions)
+    partitions = pairs.partition_count(settings.partitions)
     return Contestant(
         OURS,
         "trades-all, RF 3, acks=all, idempotent, gapless, snappy, linger as shipped; gap ledger, /metrics on",
@@ -155,15 +155,15 @@ def ours(platform: Platform, ws_url: str, rest_url: str) -> Contestant:
 
 def cryptofeed(settings: Settings, interpreter: Path, ws_url: str, rest_url: str) -> Contestant:
     """cryptofeed with `TradeKafka`, its defaults and the producer options of its docstring."""
-    pairs = list(settings.partitions)
+    names = list(settings.partitions)
     return Contestant(
         CRYPTOFEED,
         "trades, RF 3, acks=1 as in TradeKafka's example, its defaults: uvloop, batches of 500",
         [
             *(str(interpreter), str(_LAUNCHERS / "launch_cryptofeed.py"), ws_url, rest_url),
-            *(_brokers(settings), *pairs),
+            *(_brokers(settings), *names),
         ],
-        {f"trades-OKX-{pair}": 1 for pair in pairs},
+        {f"trades-OKX-{pair}": 1 for pair in names},
         _cryptofeed_trade,
         environment=_plain_environment(),
     )
