@@ -1,7 +1,7 @@
 """Whether the embedded Snowflake answers.
 
-What belongs here: the question. What does not: the server (`infra.local.emulator`), whose import alone costs a
-second and makes a temporary folder.
+What belongs here: the question. What does not: the server (`infra.local.emulator`), whose import alone costs
+a second and makes a temporary folder.
 """
 
 from __future__ import annotations
