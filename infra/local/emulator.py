@@ -27,7 +27,6 @@ from typing import Any
 import duckdb
 import fakesnow.conn
 import fakesnow.server
-import httpx
 import structlog
 import uvicorn
 from fakesnow.instance import FakeSnow
@@ -168,17 +167,6 @@ def _keep_stages_in(place: Path) -> None:
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     stage.LOCAL_BUCKET_PATH = str(place)
-
-
-def is_ready(settings: Settings, timeout_s: float = 2.0) -> bool:
-    """Whether the emulator of `settings` answers requests now. Costs one small HTTP request."""
-    url = f"http://{LOOPBACK}:{settings.ports.emulator}/session"
-    try:
-        answer = httpx.post(url, timeout=timeout_s, trust_env=False)
-    except httpx.HTTPError:
-        return False
-    # Without a session token the emulator refuses with its own code, which tells it from any other server.
-    return answer.status_code == 401 and "390103" in answer.text
 
 
 def run(settings: Settings) -> None:

@@ -16,7 +16,7 @@ import httpx
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from infra.local import dagster, emulator, flink, kafka
+from infra.local import dagster, emulator_readiness, flink, kafka
 from infra.local.ports import PortUse, is_open
 from streaming.errors import PlatformError
 from streaming.kafka import create_topics
@@ -164,7 +164,7 @@ def catalogue(settings: Settings) -> list[Step]:
             Service(
                 name="emulator",
                 command=_module("infra.local.emulator"),
-                ready=lambda: emulator.is_ready(settings),
+                ready=lambda: emulator_readiness.is_ready(settings),
                 ports=(PortUse(ports.emulator, "Snowflake emulator"),),
             )
         )

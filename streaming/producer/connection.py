@@ -64,6 +64,7 @@ class Connection:
         on_notice: called once when the exchange announces the end of this connection.
         on_ready: called whenever this connection becomes ready.
         on_stale: called with a pair that is silent.
+        on_refused: called when the exchange refuses the subscriptions for good; this connection has ended.
         on_fatal: called with what ends the process.
         on_burst: called after many messages were handled at once.
         is_overlap: this connection takes over from a living one, whose tape is ahead of its snapshot.
@@ -80,6 +81,7 @@ class Connection:
         on_notice: Callable[[Connection], None],
         on_ready: Callable[[Connection], None],
         on_stale: Callable[[Connection, str], None],
+        on_refused: Callable[[Connection, PlatformError], None],
         on_fatal: Callable[[PlatformError], None],
         on_burst: Callable[[], None],
         is_overlap: bool = False,
@@ -93,6 +95,7 @@ class Connection:
         self._on_notice = on_notice
         self._on_ready = on_ready
         self._on_stale = on_stale
+        self._on_refused = on_refused
         self._on_fatal = on_fatal
         self._on_burst = on_burst
         self._is_overlap = is_overlap
@@ -146,6 +149,8 @@ class Connection:
                 self._stop.wait(delay_s)
         except StoppingError:
             return
+        except ExchangeRefusedError as error:
+            self._on_refused(self, error)
         except PlatformError as error:
             self._on_fatal(error)
         except Exception as error:

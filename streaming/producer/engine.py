@@ -195,6 +195,7 @@ class Engine:
             on_notice=self._replace,
             on_ready=self._retire_older,
             on_stale=self._check_pair,
+            on_refused=self._refused,
             on_fatal=self._fail,
             on_burst=self.sink.serve,
             is_overlap=is_overlap,
@@ -268,6 +269,14 @@ class Engine:
             for connection in self._active:
                 if connection.plan.carries_trades and pair in connection.plan.pairs:
                     connection.drop("pair-stalled")
+
+    def _refused(self, connection: Connection, error: PlatformError) -> None:
+        """A pair may have been delisted since the list was read: then go on without it, else end."""
+        self.listing.refresh()
+        if self._resting.isdisjoint(connection.plan.pairs):
+            self._fail(error)
+        else:
+            log.warning("subscription refused, going on without what no longer trades", reason=error.what)
 
     def _fail(self, error: PlatformError) -> None:
         with self._lock:

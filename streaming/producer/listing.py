@@ -80,6 +80,7 @@ class ListingWatch:
         self._reading = reading
         self._on_change = on_change
         self._on_fatal = on_fatal
+        self._refreshing = threading.Lock()
         self.refreshes = 0
         self.errors = 0
         self._thread = threading.Thread(target=self._run, name="listing", daemon=True)
@@ -105,15 +106,19 @@ class ListingWatch:
             self._on_fatal(PlatformError(f"Reading the exchange's list of pairs failed: {error!r}."))
 
     def refresh(self) -> None:
-        """Ask once. An exchange that does not answer changes nothing: the next hour is soon enough."""
-        try:
-            instruments = self._venue.instruments(self._client.get(self._venue.instruments_request()))
-        except RestError as error:
-            self.errors += 1
-            log.warning("the list of pairs could not be read", error=str(error))
-            return
-        self.refreshes += 1
-        changes = compare(self._choice, self._reading(), instruments)
-        if changes:
-            log.info("the list of pairs changed", begun=changes.begun, ended=changes.ended)
-            self._on_change(changes)
+        """Ask once, and return when what changed has been done; from any thread.
+
+        An exchange that does not answer changes nothing: the next hour is soon enough.
+        """
+        with self._refreshing:
+            try:
+                instruments = self._venue.instruments(self._client.get(self._venue.instruments_request()))
+            except RestError as error:
+                self.errors += 1
+                log.warning("the list of pairs could not be read", error=str(error))
+                return
+            self.refreshes += 1
+            changes = compare(self._choice, self._reading(), instruments)
+            if changes:
+                log.info("the list of pairs changed", begun=changes.begun, ended=changes.ended)
+                self._on_change(changes)

@@ -19,7 +19,7 @@ from streaming.producer.sink import KafkaSink
 from streaming.records import DeadLetter, Ticker
 from tests.chaos.comparison import compare
 from tests.integration.platform_process import REPOSITORY
-from tests.integration.producer_bench import Bench, settle
+from tests.integration.producer_bench import Bench, await_live, settle
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -117,6 +117,7 @@ def test_malformed_frames_go_to_the_dead_letters_and_stop_nothing(running: Bench
 
 def test_an_announced_end_is_bridged_by_a_second_connection_without_any_gap(running: Bench) -> None:
     with running.producer():
+        await_live(running)
         before = running.metric("crypto_producer_gaps_total", status="open")
         old = {c["connection_id"] for c in running.exchange_state()["connections"]}
         replaced = running.log("streaming.producer").count("replaced")

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.local import emulator
+from infra.local import emulator_readiness
 from streaming import settings as settings_module
 from streaming.settings import LOOPBACK, Ports, Settings
 
@@ -68,7 +68,7 @@ class Emulator:
             stdout=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not emulator.is_ready(self.settings, timeout_s=1):
+        while not emulator_readiness.is_ready(self.settings, timeout_s=1):
             assert self.process.poll() is None, "the emulator ended while it started"
             assert time.monotonic() < deadline, "the emulator did not become ready"
             time.sleep(0.1)

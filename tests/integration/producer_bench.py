@@ -194,6 +194,17 @@ def _answers(url: str) -> bool:
     return True
 
 
+def await_live(running: Bench) -> None:
+    """Wait until every pair has brought a live trade: whatever was missed before stands in the ledger now."""
+    running.platform.await_that(
+        "every pair is live",
+        lambda: all(
+            running.metric("crypto_producer_trades_total", pair=pair, source="ws") > 0
+            for pair in running.platform.settings.partitions
+        ),
+    )
+
+
 def settle(running: Bench) -> None:
     """Pause the market and wait until the producer has caught up."""
     pairs = running.platform.settings.partitions

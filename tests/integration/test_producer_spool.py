@@ -16,7 +16,7 @@ import pytest
 
 from infra.local.supervision import Supervisor
 from streaming.records import Trade
-from tests.integration.producer_bench import Bench, bench
+from tests.integration.producer_bench import Bench, await_live, bench
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -97,6 +97,7 @@ def assert_the_tape_is_true(running: Bench) -> list[Trade]:
 
 def test_an_outage_of_kafka_goes_through_the_disk_in_order_and_needs_no_back_fill(running: Bench) -> None:
     with running.producer():
+        await_live(running)
         running.platform.await_that("the start is over", lambda: running.status()["gaps_open"] == 0)
         gaps = running.metric("crypto_producer_gaps_total")
         refetched = running.metric("crypto_producer_trades_total", source="rest")

@@ -116,6 +116,7 @@ def test_a_connection_counts_every_damaged_frame_and_keeps_it(
         on_notice=lambda _: None,
         on_ready=lambda _: None,
         on_stale=lambda *_: None,
+        on_refused=lambda _, error: wire.failed.append(error),
         on_fatal=wire.failed.append,
         on_burst=lambda: None,
     )

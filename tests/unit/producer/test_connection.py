@@ -66,6 +66,7 @@ class Runner:
         self.wire = wire
         self.noticed: list[Connection] = []
         self.ready = threading.Event()
+        self.refused: list[Exception] = []
         self.fatal: list[Exception] = []
         okx = venue("okx")
         self.connection = Connection(
@@ -77,6 +78,7 @@ class Runner:
             on_notice=self.noticed.append,
             on_ready=lambda _: self.ready.set(),
             on_stale=lambda *_: None,
+            on_refused=lambda _, error: self.refused.append(error),
             on_fatal=self.fatal.append,
             on_burst=lambda: None,
             is_overlap=is_overlap,
@@ -123,10 +125,11 @@ def test_an_acknowledgement_alone_does_not_reset_the_back_off(desk, monkeypatch)
     assert runner.connection._backoff.failures >= 2
 
 
-def test_a_refused_subscription_ends_the_process_with_the_setting_named(desk, monkeypatch):
+def test_a_refused_subscription_ends_the_connection_with_the_setting_named(desk, monkeypatch):
     runner = Runner(desk, monkeypatch, Wire([DOES_NOT_EXIST]))
-    runner.run_until(lambda: bool(runner.fatal))
-    [error] = runner.fatal
+    runner.run_until(lambda: bool(runner.refused))
+    [error] = runner.refused
+    assert runner.fatal == []
     assert isinstance(error, ExchangeRefusedError)
     assert "CRYPTO_PAIRS" in str(error)
     assert runner.wire.opened == 1
