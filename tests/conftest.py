@@ -6,9 +6,12 @@ tests.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 # How long an example takes to make says something about the machine's load, nothing about the code.
@@ -23,3 +26,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption("--chaos-seed", type=int, default=1, help="decides which fault strikes when")
     parser.addoption("--chaos-report", type=Path, default=None, help="a JSON file for the result")
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Take back what a test configured: its handler writes to an output that ends with the test."""
+    root = logging.getLogger()
+    handlers, level, config = root.handlers[:], root.level, structlog.get_config()
+    yield
+    root.handlers[:] = [*handlers]
+    root.setLevel(level)
+    structlog.configure(**config)
