@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -59,7 +60,9 @@ BUSY = shuffled("X_SIM", "BTC-USDT", 500, BASE_MS + 7, 411, 1) + shuffled(
 QUIET = [trade("X_SIM", "SOL-USDT", 5, BASE_MS + 500)]
 SAME_TIME = [trade("X_SIM", "BNB-USDT", n, BASE_MS + 9_000, str(n)) for n in (12, 11, 13)]
 MANY_FILLS = [msgspec.structs.replace(trade("X_SIM", "XRP-USDT", 107, BASE_MS + 1), first_id=101, count=7)]
-CLOSING = [trade("X_SIM", pair, 9999, BASE_MS + 10 * MINUTE_MS) for pair in ("BTC-USDT", "ETH-USDT")]
+ACTIVE = ("BTC-USDT", "ETH-USDT")
+CLOSING = [trade("X_SIM", pair, 9999, BASE_MS + 10 * MINUTE_MS) for pair in ACTIVE]
+LATER_ID = 10_000
 WAITING = BUSY + QUIET + SAME_TIME + MANY_FILLS + CLOSING
 X_MARKET = Market("X_SIM")
 X_MARKET.trades = list({(t.pair, t.trade_id): t for t in WAITING}.values())
@@ -92,7 +95,7 @@ TICKER = Ticker(
     low_24h=None,
     base_volume_24h="123456789012.5",
     quote_volume_24h=None,
-    exchange_time_us=BASE_MS * 1000,
+    exchange_time_us=(BASE_MS + 5 * MINUTE_MS) * 1000,
     receive_time_ns=time.time_ns(),
     producer_id="test",
     producer_epoch=1,
@@ -103,27 +106,38 @@ TICKER = Ticker(
 X_MARKET.tickers = [TICKER]
 
 
+def clean_trades(cluster: FlinkCluster) -> list[tuple[int, Trade]]:
+    """What the tick job has made of this module's input, with the partition."""
+    found = [(p, msgspec.convert(value, Trade)) for p, value in cluster.read(topics.CLEAN_TRADES)]
+    return [(p, t) for p, t in found if t.exchange == "X_SIM" and t.trade_id < LATER_ID]
+
+
 def test_bars_equal_an_independent_computation(cluster: FlinkCluster) -> None:
     end_ms = BASE_MS + 10 * MINUTE_MS
+    ids = count(LATER_ID)
+
+    def later_trades_close_every_minute() -> bool:
+        """A watermark passes idle partitions only while another one ticks."""
+        n = next(ids)
+        at_ms = end_ms + n - LATER_ID
+        cluster.produce(topics.TRADES, cluster.trades([trade("X_SIM", p, n, at_ms) for p in ACTIVE]))
+        return len(found()) >= len(wanted)
+
     wanted = X_MARKET.bars(topics.BARS_1M, end_ms)
 
     def found() -> dict[Key, dict[str, Any]]:
         return written(cluster, topics.BARS_1M, "X_SIM", end_ms)
 
-    await_that("every bar is there", lambda: len(found()) >= len(wanted))
+    await_that("every bar is there", later_trades_close_every_minute)
     assert_equal(found(), wanted)
     fills = found()["XRP-USDT", BASE_MS]
     assert (fills["trade_count"], fills["first_trade_id"], fills["last_trade_id"]) == (7, 101, 107)
 
 
 def test_clean_trades_keep_text_and_partition_and_stand_there_once(cluster: FlinkCluster) -> None:
-    def clean() -> list[tuple[int, Trade]]:
-        found = [(p, msgspec.convert(value, Trade)) for p, value in cluster.read(topics.CLEAN_TRADES)]
-        return [(p, t) for p, t in found if t.exchange == "X_SIM"]
-
     expected = {(t.pair, t.trade_id): t for t in WAITING}
-    await_that("every trade is there", lambda: len(clean()) >= len(expected))
-    found = clean()
+    await_that("every trade is there", lambda: len(clean_trades(cluster)) >= len(expected))
+    found = clean_trades(cluster)
     assert len(found) == len(expected)
     for partition, t in found:
         assert partition == cluster.settings.partitions[t.pair]

@@ -4,8 +4,8 @@
 --         of the middle; `outside_allowed_bp`: how far it may be, ${margin_spreads} spreads and never less than
 --         ${margin_bp} bp, because the market moves between two quotes. Both are NULL without a quote of the trade's
 --         own time, by the exchange's clock: at most ${quote_max_age_s} s older, and at most half a second newer, because
---         a trade that was held up must not be judged by the market of later. They are NULL too, as is
---         `live_price`, for trades that did not come live. 44_trade_outlier.sql draws the conclusion.
+--         a trade that was held up must not be judged by the market of later. They are NULL too for trades that did
+--         not come live. 45_trade_outlier.sql draws the conclusion.
 -- Source: Barndorff-Nielsen, Hansen, Lunde, Shephard (2009), rule T4: a price above the ask plus the spread or
 --         below the bid minus the spread is an error.
 CREATE TEMPORARY VIEW quoted_trades AS
@@ -19,7 +19,6 @@ SELECT
 FROM (
   SELECT
     *,
-    CASE WHEN `source` = 'ws' THEN CAST(`price` AS DOUBLE) END AS `live_price`,
     CASE WHEN `exchange_time_us` - `quoted_us` BETWEEN -500000 AND ${quote_max_age_us} THEN `bid` END AS `quote_bid`,
     CASE WHEN `exchange_time_us` - `quoted_us` BETWEEN -500000 AND ${quote_max_age_us} THEN `ask` END AS `quote_ask`
   FROM market

@@ -1,14 +1,14 @@
 -- Grain:  one clean trade.
 -- Input:  spiking_trades.
--- Output: view judged_trades: `outlier_score`, NULL before 20 prices; `outside_score`, the verdict of
---         41_outside_quote.sql: the smaller of how far the trade is outside the quote and how far it is from the
+-- Output: view judged_trades: `outlier_score`, NULL before there is a mean; `outside_score`, the verdict of
+--         43_outside_quote.sql: the smaller of how far the trade is outside the quote and how far it is from the
 --         two trades before it, because trades that agree with each other are a market that moves; and in
 --         `rules` the names of the rules that flag it, separated by commas, empty if none does.
 -- Source: C. T. Brownlees, G. M. Gallo, "Financial econometric analysis at ultra-high frequency: data handling
 --         concerns", Computational Statistics & Data Analysis 51 (2006): a price is an outlier unless
---         |p - mean_k| < 3 s_k + gamma, with trimmed mean and standard deviation of its k neighbours. Here
---         k = 50 by arrival, trimmed by one extreme on each side, and gamma, the granularity that keeps flat
---         prices alive, is ${outlier_granularity_bp} bp of the mean. Score: |p - mean_k| / (s_k + gamma / 3),
+--         |p - mean_k| < 3 s_k + gamma, with trimmed mean and standard deviation of its k neighbours. Here the
+--         neighbours are the trades of 29_usual_prices.sql, trimmed by one extreme on each side, and gamma, the granularity
+--         that keeps flat prices alive, is ${outlier_granularity_bp} bp of the mean. Score: |p - mean_k| / (s_k + gamma / 3),
 --         flagged above 3 (both ${outlier_sigmas} here), which is the same inequality.
 --
 -- A trade that agrees with the quote in force is neither spike nor outlier: when the market really jumps the
@@ -31,15 +31,9 @@ FROM (
     CASE WHEN `outside_bp` <= `outside_allowed_bp` THEN 0E0 ELSE `spike_score` END AS `spike_score`,
     CASE
       WHEN `outside_bp` <= `outside_allowed_bp` THEN 0E0
-      WHEN `prices` >= 20 THEN ABS(`live_price` - `mean`)
+      ELSE ABS(`live_price` - `mean`)
         / (SQRT(GREATEST(`mean_square` - `mean` * `mean`, 0E0))
           + ${outlier_granularity_bp} / 10000E0 * `mean` / ${outlier_sigmas})
     END AS `outlier_score`
-  FROM (
-    SELECT
-      *,
-      (`price_sum` - `lowest` - `highest`) / (`prices` - 2) AS `mean`,
-      (`square_sum` - `lowest` * `lowest` - `highest` * `highest`) / (`prices` - 2) AS `mean_square`
-    FROM spiking_trades
-  )
+  FROM spiking_trades
 )
