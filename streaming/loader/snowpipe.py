@@ -79,9 +79,7 @@ class Channel(Protocol):
 class Client(Protocol):
     """The part of the SDK's StreamingIngestClient that is used; one serves one table."""
 
-    def open_channel(
-        self, channel_name: str, offset_token: str | None = None
-    ) -> tuple[Channel, Status]: ...
+    def open_channel(self, channel_name: str, offset_token: str | None = None) -> tuple[Channel, Status]: ...
     def close(self, wait_for_flush: bool = True, timeout_seconds: int | None = None) -> None: ...
 
 
@@ -164,14 +162,14 @@ class SnowpipeSink:
                     known = self._stored.known(table, entries)
                     duplicates[table.name] = len(known)
                     entries = {one: entry for one, entry in entries.items() if one not in known}
-                groups = _by_place(entries)
-                rows[table.name] = sum(
-                    self._append(table, place, group, batch.reached[place] - 1, now)
-                    for place, group in groups.items()
-                )
-                for place, group in groups.items():
+                sent: dict[TopicPartition, list[Entry]] = {}
+                for place, group in _by_place(entries).items():
+                    if fresh := self._append(table, place, group, batch.reached[place] - 1, now):
+                        sent[place] = fresh
+                rows[table.name] = sum(map(len, sent.values()))
+                for place, fresh in sent.items():
                     self._await_commit(table, place, batch.reached[place] - 1)
-                    lost = self._rescue(table, place, group, batch.reached[place] - 1, now)
+                    lost = self._rescue(table, place, fresh, batch.reached[place] - 1, now)
                     if lost:
                         dropped[table.name] = dropped.get(table.name, 0) + lost
                         rows[table.name] -= lost
@@ -206,8 +204,10 @@ class SnowpipeSink:
         if committed is not None:
             self._tokens[table, place] = int(committed)
 
-    def _append(self, table: Table, place: TopicPartition, group: list[Entry], end: int, now: str) -> int:
-        """Send what the channel has not had, and tell it that all offsets up to `end` are done."""
+    def _append(
+        self, table: Table, place: TopicPartition, group: list[Entry], end: int, now: str
+    ) -> list[Entry]:
+        """Send what the channel has not had, as all there is up to the offset `end`; return it."""
         channel, last = self._channels[table, place], self._tokens.get((table, place), -1)
         fresh = [entry for entry in group if entry.message.offset > last]
         for start in range(0, len(fresh), ROWS_PER_APPEND):
@@ -218,14 +218,13 @@ class SnowpipeSink:
                 str(part[0].message.offset),
                 str(end if is_last else part[-1].message.offset),
             )
-        return len(fresh)
+        return fresh
 
     def _await_commit(self, table: Table, place: TopicPartition, end: int) -> None:
-        if self._tokens.get((table, place), -1) < end:
-            self._channels[table, place].wait_for_commit(
-                lambda token: token is not None and int(token) >= end, COMMIT_TIMEOUT_S
-            )
-            self._tokens[table, place] = end
+        self._channels[table, place].wait_for_commit(
+            lambda token: token is not None and int(token) >= end, COMMIT_TIMEOUT_S
+        )
+        self._tokens[table, place] = end
 
     def _rescue(self, table: Table, place: TopicPartition, group: list[Entry], end: int, now: str) -> int:
         """Put the rows that the service left out into the dead letters; return how many."""

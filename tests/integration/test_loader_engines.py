@@ -232,7 +232,9 @@ def test_offsets_rewound_by_hand_and_replayed_change_nothing(engine: Engine, sin
     assert rows(engine, "SELECT * FROM RAW.TRADES ORDER BY TRADE_ID") == before
 
 
-def test_a_trade_that_comes_again_at_another_offset_is_dropped_and_counted(engine: Engine, sink: Sink) -> None:
+def test_a_trade_that_comes_again_at_another_offset_is_dropped_and_counted(
+    engine: Engine, sink: Sink
+) -> None:
     write(sink, sink_driver.trades(0, 10))
     written = write(sink, sink_driver.trades(10, 4, ids=[9, 10, 11, 4]))
     assert (written.rows, written.duplicates) == ({"RAW.TRADES": 1}, {"RAW.TRADES": 3})
@@ -301,7 +303,9 @@ def test_bad_rows_are_quarantined_before_they_are_sent_and_the_rest_is_loaded(
     bad.append(Message(*PLACE, 3 + len(bad), b"{broken"))
     assert write(sink, good).rows == {"RAW.TRADES": 3}
     assert write(sink, bad).rows == {"RAW.DEAD_LETTERS": len(bad)}
-    letters = rows(engine, "SELECT KAFKA_OFFSET, REASON, SOURCE_TOPIC, RAW_TEXT FROM RAW.DEAD_LETTERS ORDER BY 1")
+    letters = rows(
+        engine, "SELECT KAFKA_OFFSET, REASON, SOURCE_TOPIC, RAW_TEXT FROM RAW.DEAD_LETTERS ORDER BY 1"
+    )
     assert [row[0] for row in letters] == [m.offset for m in bad]
     assert [row[3] for row in letters] == [m.value.decode() for m in bad]
     for (_, reason, source, _), (_, expected) in zip(letters, BAD_INPUT.values(), strict=False):
@@ -357,7 +361,8 @@ def test_a_large_batch_arrives_as_a_small_one_does(engine: Engine, sink: Sink) -
     written = write(sink, sink_driver.trades(0, many))
     assert written.rows == {"RAW.TRADES": many}
     assert rows(engine, SUMMARY) == [(many, many, 1, many)]
-    assert rows(engine, "SELECT COUNT(DISTINCT (PRICE, SIZE, EXCHANGE_TIME, RECEIVE_TIME, IS_SIMULATED)) FROM RAW.TRADES") == [(1,)]
+    assert rows(
+        engine,
+        "SELECT COUNT(DISTINCT (PRICE, SIZE, EXCHANGE_TIME, RECEIVE_TIME, IS_SIMULATED)) FROM RAW.TRADES",
+    ) == [(1,)]
     assert sink.open()[PLACE] == many
-
-

@@ -88,9 +88,7 @@ def test_streaming_without_an_account_and_key_is_refused() -> None:
 def test_the_engine_decides_how_long_a_batch_is_gathered() -> None:
     (emulator,) = lanes(settings_module.load({}))
     (account,) = lanes(settings_module.load(ACCOUNT | {"SNOWFLAKE_PASSWORD": "x"}))
-    (chosen,) = lanes(
-        settings_module.load({"CRYPTO_LOADER_BATCH_ROWS": "7", "CRYPTO_LOADER_BATCH_MS": "50"})
-    )
+    (chosen,) = lanes(settings_module.load({"CRYPTO_LOADER_BATCH_ROWS": "7", "CRYPTO_LOADER_BATCH_MS": "50"}))
     assert (emulator.pace, account.pace) == (LOWEST_LATENCY, LOWEST_COST)
     assert (chosen.pace.rows, chosen.pace.seconds) == (7, 0.05)
 

@@ -68,6 +68,7 @@ def test_a_changed_flat_file_is_noticed(tmp_path: Path, monkeypatch: pytest.Monk
         "rollups/bars_1m_recompute",
         "rollups/bars_5m_recompute",
         "rollups/bars_15m_recompute",
+        "rollups/bars_1d",
         "checks/bars_equal_raw_trades",
     ],
 )
@@ -144,3 +145,32 @@ def test_contiguity_is_asked_of_every_venue_but_those_whose_ids_have_holes() -> 
     for name, venue in VENUES.items():
         excluded = all(f"'{name}{suffix}'" in text for suffix in ("", SIMULATED_SUFFIX))
         assert excluded is not venue.id_contiguous, name
+
+
+def test_every_rollup_is_registered_with_what_it_writes_and_reads() -> None:
+    assert {rollup.name for rollup in catalog.ROLLUPS} == set(catalog.names("rollups"))
+    for rollup in catalog.ROLLUPS:
+        (merge,) = (parsed(text) for text in catalog.split(catalog.read(rollup.name)))
+        assert isinstance(merge, exp.Merge), f"{rollup.name} is not one MERGE"
+        assert f"{merge.this.db}.{merge.this.name}" == rollup.table
+        read = {f"{table.db}.{table.name}" for table in merge.args["using"].find_all(exp.Table) if table.db}
+        assert read == set(rollup.reads), rollup.name
+        columns = {column.name for column in columns_of(created_tables()[rollup.table])}
+        assert rollup.time_column in columns
+
+
+def test_the_bars_of_every_length_have_the_same_columns() -> None:
+    of_the_stream = {"KAFKA_PARTITION", "KAFKA_OFFSET"}
+    minute, *others = (
+        {column.name for column in columns_of(created_tables()[f"MARKET.BARS_{length}"])}
+        for length in ("1M", "5M", "15M", "1H", "1D")
+    )
+    assert [other | of_the_stream for other in others] == [minute] * 4
+
+
+def test_what_a_rollup_keeps_when_it_runs_again_is_told_by_its_merge() -> None:
+    """A rollup that changed nothing but its times would look like a correction every time it runs."""
+    for rollup in catalog.ROLLUPS:
+        merge = parsed(catalog.split(catalog.read(rollup.name))[0])
+        matched = next(when for when in merge.args["whens"].expressions if when.args["matched"])
+        assert matched.args["condition"] is not None, rollup.name
