@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
@@ -65,23 +66,19 @@ def _ready(loaders: list[Loader]) -> tuple[bool, Mapping[str, object]]:
 
 def _run_all(loaders: list[Loader], stop: threading.Event) -> None:
     """Run every loader to its end; when one fails, the others drain and its error is raised."""
-    failures: list[BaseException] = []
+    first, *others = loaders
 
     def run_one(loader: Loader) -> None:
         try:
             loader.run(stop)
-        except BaseException as error:
-            failures.append(error)
+        finally:
             stop.set()
 
-    others = [threading.Thread(target=run_one, args=(one,), name="merging-loader") for one in loaders[1:]]
-    for thread in others:
-        thread.start()
-    run_one(loaders[0])
-    for thread in others:
-        thread.join()
-    if failures:
-        raise failures[0]
+    with ThreadPoolExecutor(max_workers=len(loaders), thread_name_prefix="merging-loader") as pool:
+        futures = [pool.submit(run_one, loader) for loader in others]
+        run_one(first)
+    for future in futures:
+        future.result()
 
 
 def _log_thread_failure(failure: threading.ExceptHookArgs) -> None:
