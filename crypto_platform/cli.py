@@ -21,7 +21,7 @@ from typing import Annotated, Any
 
 import typer
 
-from crypto_platform import bench_cli
+from crypto_platform import bench_cli, warehouse_cli
 from crypto_platform.interrupts import terminate_as_interrupt
 from streaming import logs as logs_module
 from streaming import settings as settings_module
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 
 app.add_typer(bench_cli.app, name="bench", no_args_is_help=True)
+warehouse_cli.register(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 

@@ -48,7 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     for path in stale():
         if options.check:
-            sys.stderr.write(f"{path.relative_to(ROOT)} is out of date. Run `python -m snowflake_sql.flatten`.\n")
+            sys.stderr.write(
+                f"{path.relative_to(ROOT)} is out of date. Run `python -m snowflake_sql.flatten`.\n"
+            )
             return 1
         path.write_text(flat(str(path.relative_to(ROOT))), encoding="utf-8")
     return 0

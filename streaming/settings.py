@@ -264,6 +264,12 @@ class Settings(BaseModel):
         None,
         description="Port of this process's /metrics; set by the stack, 0 switches it off",
     )
+    retention: str = _env(
+        "CRYPTO_RETENTION",
+        "RAW.TRADES=30,RAW.TICKERS=8,RAW.DEAD_LETTERS=30,MARKET.QUOTE_BARS_1S=90,OPS.LATE_TRADES=30",
+        description="Days for which rows are kept before they are exported to Parquet and deleted, by table; "
+        "a table that is not named is kept",
+    )
     history_start: date = _env(
         "CRYPTO_HISTORY_START",
         date(2025, 1, 1),
