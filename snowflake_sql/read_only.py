@@ -38,7 +38,7 @@ def require(text: str) -> str:
     try:
         parsed = [one for one in sqlglot.parse(text, dialect="snowflake") if one is not None]
     except SqlglotError as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].rstrip(". ")
         raise NotReadOnlyError(
             f"This is not understood as Snowflake's SQL: {reason}.", "Correct it."
         ) from error
