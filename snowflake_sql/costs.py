@@ -1,7 +1,7 @@
 """What loading costs in credits a day: measured volume, and estimates for this configuration and others.
 
-What belongs here: the formulas with their sources, the measurement and the table of the report. What does not:
-SQL (`snowflake_sql/reports`), Dagster and the terminal, which show `CostReport.metadata`.
+What belongs here: the formulas with their sources, the measurement and the table of the report. What does
+not: SQL (`snowflake_sql/reports`), Dagster and the terminal, which show `CostReport.metadata`.
 
 All are estimates of compute: storage, cloud services and people's queries are not in them. A credit is a
 credit; its price depends on the contract.
@@ -25,17 +25,17 @@ DAY_S: Final = 86_400
 XSMALL_CREDITS_PER_HOUR: Final = 1.0
 LEAST_BILLED_S: Final = 60.0
 COMPUTE: Final = (
-    "an XSMALL warehouse costs 1 credit an hour by the second, at least 60 s a resume, and AUTO_SUSPEND is 60 s "
-    "(docs.snowflake.com, Understanding compute cost)"
+    "an XSMALL warehouse costs 1 credit an hour by the second, at least 60 s a resume, and AUTO_SUSPEND is "
+    "60 s (docs.snowflake.com, Understanding compute cost)"
 )
 SNOWPIPE_CREDITS_PER_GB: Final = 0.0037
 SNOWPIPE: Final = (
-    "0.0037 credits a GB of uncompressed values (Snowflake Service Consumption Table; docs.snowflake.com, Snowpipe "
-    "Streaming high-performance architecture: cost)"
+    "0.0037 credits a GB of uncompressed values (Snowflake Service Consumption Table; docs.snowflake.com, "
+    "Snowpipe Streaming high-performance architecture: cost)"
 )
 DYNAMIC_TABLES: Final = (
-    "a refresh a minute while data changes, so the warehouse never suspends (docs.snowflake.com, Understanding "
-    "costs for dynamic tables)"
+    "a refresh a minute while data changes, so the warehouse never suspends (docs.snowflake.com, "
+    "Understanding costs for dynamic tables)"
 )
 
 
@@ -43,8 +43,8 @@ DYNAMIC_TABLES: Final = (
 class Volume:
     """What was loaded within a span, by table name, and scaled to a day.
 
-    `received_rows` are trades and quotes before Flink compressed quotes to seconds; `awake_seconds` is how long
-    a warehouse would have been awake within `span_seconds`, for the transactions there were.
+    `received_rows` are trades and quotes before Flink compressed quotes to seconds; `awake_seconds` is how
+    long a warehouse would have been awake within `span_seconds`, for the transactions there were.
     """
 
     rows: Mapping[str, int]
@@ -68,7 +68,7 @@ class Volume:
         return self.received_rows / self.loaded_rows if self.loaded_rows else None
 
     def a_day(self, amount: float) -> float:
-        """An amount of the span, as if the whole day went on like that; a span under a minute counts as one."""
+        """An amount of the span, as if the whole day went on like that; less than a minute counts as one."""
         return amount * DAY_S / max(self.span_seconds, 60.0) if amount else 0.0
 
 

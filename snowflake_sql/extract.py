@@ -77,7 +77,7 @@ def to_file(
 
 def _write(batches: Iterator[pa.Table], path: Path, kind: Format) -> int:
     first = next(batches)
-    rows = first.num_rows
+    rows: int = first.num_rows
     writer = (
         pq.ParquetWriter(path, first.schema, compression="zstd")
         if kind == "parquet"

@@ -1,8 +1,8 @@
 """Writes the generated files: `python -m snowflake_sql.flatten [--check]`.
 
 What belongs here: putting scripts together in the order they are applied, and what they include into them.
-What does not: the scripts. `schema.sql` and `streams.sql` are for reading and for tools; deploying goes by the
-scripts, of which the one of streams and tasks is generated too, because its tasks hold the rollups.
+What does not: the scripts. `schema.sql` and `streams.sql` are for reading and for tools; deploying goes by
+the scripts, of which the one of streams and tasks is generated too, because its tasks hold the rollups.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Whether a person's SQL only reads.
 
-What belongs here: the decision, from the parsed text. What does not: running it. On an account a role that may
-only read (CRYPTO_READER) is the lock; this is the sign on the door that also works on the emulator.
+What belongs here: the decision, from the parsed text. What does not: running it. On an account a role that
+may only read (CRYPTO_READER) is the lock; this is the sign on the door that also works on the emulator.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def require(text: str) -> str:
     return text.strip().rstrip(";").rstrip()
 
 
-def _refused(node: exp.Expression) -> NotReadOnlyError:
+def _refused(node: exp.Expr) -> NotReadOnlyError:
     word = node.sql(dialect="snowflake").split(maxsplit=1)[0].upper()
     return NotReadOnlyError(
         f"{word} is refused: only reading is allowed here (SELECT, SHOW, DESCRIBE).",

@@ -3,8 +3,8 @@
 What belongs here: what is kept for how long, and the order of export and deletion. What does not: files
 (`snowflake_sql.extract`), when it runs (Dagster, or `crypto-platform retention`).
 
-A day is deleted in one transaction that must delete exactly the rows that the file has; else it is rolled back.
-The rollups that read a table are run for a day before its rows go. Bars are never pruned.
+A day is deleted in one transaction that must delete exactly the rows that the file has; else it is rolled
+back. The rollups that read a table are run for a day before its rows go. Bars are never pruned.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def _prune_day(connection: SnowflakeConnection, policy: Policy, day: Pruned) -> 
             deleted = connection.cursor().execute(f"DELETE FROM {inside}", span).rowcount
             if deleted != rows:
                 raise RetentionError(
-                    f"{policy.table} had {deleted} rows of {day.day:%Y-%m-%d} and not the {rows} that were exported.",
+                    f"{policy.table} had {deleted} rows of {day.day:%Y-%m-%d}, and {rows} were exported.",
                     "Rows still arrive for that day; run it again later.",
                 )
     except BaseException:

@@ -556,8 +556,8 @@ def _refuse_contradictions(settings: Settings) -> None:
         settings.snowflake_account and settings.snowflake_private_key_path
     ):
         raise SettingsError(
-            "CRYPTO_LOADER_ENGINE is streaming, which needs SNOWFLAKE_ACCOUNT and SNOWFLAKE_PRIVATE_KEY_PATH: "
-            "no emulator speaks Snowpipe Streaming.",
+            "CRYPTO_LOADER_ENGINE is streaming, which needs SNOWFLAKE_ACCOUNT and "
+            "SNOWFLAKE_PRIVATE_KEY_PATH: no emulator speaks Snowpipe Streaming.",
             "Set both, or take the engine batch.",
         )
     if settings.kafka_security_protocol.startswith("SASL") and not settings.kafka_sasl_mechanism:

@@ -1,4 +1,4 @@
-"""An emulator with the platform's schema for one measurement: its own folder and port, nothing left afterwards.
+"""An emulator with the platform's schema for one measurement: its own folder and port, nothing left behind.
 
 What belongs here: this short life. What does not: what is measured (`streaming.bench`).
 """

@@ -3,9 +3,9 @@
 What belongs here: the two phases of the measurement and their result. What does not: starting a warehouse
 (`infra.local.scratch_emulator`), Kafka, from which the messages come in life (`bench ingest`, `bench flink`).
 
-Phases: large batches as fast as they go, for rows a second, processor time and memory; then micro-batches at a
-steady rate, each watched by another session until its last row is visible there. A phase counts only if every
-row is there once at its end.
+Phases: large batches as fast as they go, for rows a second, processor time and memory; then micro-batches at
+a steady rate, each watched by another session until its last row is visible there. A measurement counts only
+if every row is there once at its end.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ class LoadResult:
 
     `rate` is rows committed per second of the loader's work on large batches: decoding, checking, dropping
     duplicates, writing and committing; making the messages is not in it. `cpu_seconds` is the processor time
-    of that work, the emulator's apart. Milliseconds of the micro-batches: from sending COMMIT, and from taking
-    the batch, to another session seeing its last row; the watcher asks again as soon as it has its answer, so
-    the figures include one question. Memory is in MiB; its growth is the Theil-Sen slope over the large
-    batches, after the first fifth.
+    of that work, the emulator's apart. Milliseconds of the micro-batches: from sending COMMIT, and from
+    taking the batch, to another session seeing its last row; the watcher asks again as soon as it has its
+    answer, so the figures include one question. Memory is in MiB; its growth is the Theil-Sen slope over the
+    large batches, after the first fifth.
     """
 
     rate: float
@@ -145,7 +145,7 @@ def run(
         ServiceUnavailableError: the warehouse does not answer.
     """
     load_before = processes.load_average()
-    gc.freeze()
+    before = gc.get_threshold()
     gc.set_threshold(COLLECT_EVERY)
     commits_s: list[float] = []
 
@@ -170,6 +170,7 @@ def run(
         say(f"Micro-batches at {options.micro_rate:,} rows/s for {options.seconds:g} s …")
         micro = _micro(settings, sink, tape, commits_s, options)
     finally:
+        gc.set_threshold(*before)
         sink.close()
     with warehouse.connect(settings) as connection:
         ((rows, ids, offset),) = warehouse.rows(

@@ -43,7 +43,7 @@ LOWEST_LATENCY: Final = Pace(50_000, 0.2)
 SNOWPIPE: Final = Pace(50_000, 1.0)
 """The service commits about every second and charges by volume, so waiting longer saves nothing."""
 LOWEST_COST: Final = Pace(250_000, 300.0)
-"""For a warehouse, whose every resume is billed for at least 60 s: every five minutes is a fifth of the day."""
+"""For a warehouse, whose every resume is billed for 60 s at least: every five minutes is a fifth of a day."""
 
 
 @dataclass(frozen=True, slots=True)

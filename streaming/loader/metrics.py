@@ -34,7 +34,7 @@ class LoaderMetrics:
         )
         self.dropped = Counter(
             "crypto_loader_rows_dropped",
-            "Rows that Snowpipe Streaming left out and that went to RAW.DEAD_LETTERS, by table; alert above 0",
+            "Rows that Snowpipe Streaming left out and that are dead letters now, by table; alert above 0",
             ["table"],
             registry=self.registry,
         )

@@ -6,8 +6,8 @@ again (`streaming.loader.service`).
 
 A channel's committed token is the last Kafka offset whose rows are stored, so a partition is read on from the
 token plus one after whatever happened. Opening a channel takes it away from whoever had it: a loader that is
-still alive elsewhere gets an error with its next append and writes nothing more ("Snowpipe Streaming: channels",
-docs.snowflake.com).
+still alive elsewhere gets an error with its next append and writes nothing more ("Channels", Snowpipe
+Streaming, docs.snowflake.com).
 
 The service drops a row that does not fit its table and moves the token past it all the same (its only
 ON_ERROR is CONTINUE). So rows are checked before they are sent, a growing `rows_error_count` is an alarm, and

@@ -5,8 +5,8 @@ assertions; that the signatures are the SDK's is tested in `tests/unit/loader/te
 
 Kept from the real service: appends are asynchronous and committed in order; a committed token and the rows
 before it are stored together; opening a channel again ends the older handle, whose pending rows are lost;
-a row that does not fit is left out, counted, and passed by the token (ON_ERROR = CONTINUE); statuses and errors
-are the SDK's own classes.
+a row that does not fit is left out, counted, and passed by the token (ON_ERROR = CONTINUE); statuses and
+errors are the SDK's own classes.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from snowflake.ingest.streaming import ChannelStatus, StreamingIngestError, Stre
 
 from streaming import warehouse
 from streaming.loader import tables
-from streaming.loader.snowpipe import Channel, Client
 from streaming.loader.sink import DATA_ERRORS
+from streaming.loader.snowpipe import Channel, Client
 from streaming.loader.tables import Table
 from streaming.settings import Settings
 
@@ -100,7 +100,8 @@ def _insert(connection: Any, table: Table, rows: list[dict[str, Any]]) -> tuple[
         connection.cursor().execute(table.insert, (msgspec.json.encode(values).decode(),))
     except ProgrammingError as error:
         connection.cursor().execute("ROLLBACK")
-        assert error.errno in DATA_ERRORS, error
+        if error.errno not in DATA_ERRORS:
+            raise
         if len(rows) == 1:
             return 0, [str(error.msg)]
         middle = len(rows) // 2

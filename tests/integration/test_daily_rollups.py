@@ -1,4 +1,4 @@
-"""Daily rollups and views against the same figures computed by pandas from the trades and quotes themselves."""
+"""Daily rollups and views against the same figures computed by pandas from the trades and quotes."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ def test_volume_profiles_hold_every_trade_in_its_bucket(market: Market) -> None:
             (trades["exchange"] == exchange) & (trades["pair"] == pair) & (trades["at"].dt.floor("D") == day)
         ]
         low, high = min(mine["price"]), max(mine["price"])
-        bucket = mine["price"].map(lambda price: min(int(20 * (price - low) // (high - low)), 20 - 1))
+        bucket = pd.Series([min(int(20 * (p - low) // (high - low)), 19) for p in mine["price"]], mine.index)
         # The highest price is at the end of the last bucket, which includes it.
         bucket = bucket.where(mine["price"] < high, 19)
         for _, row in rows.iterrows():
@@ -331,7 +331,10 @@ def test_a_rollup_of_one_day_corrects_that_day_and_counts_the_revision(market: M
 
 
 def test_pruned_trades_leave_the_completeness_that_was_counted(market: Market) -> None:
-    counted = "SELECT EXCHANGE, PAIR, WINDOW_START, IDS_STORED, IDS_MISSING FROM MARKET.DAILY_STATISTICS ORDER BY 1, 2, 3"
+    counted = (
+        "SELECT EXCHANGE, PAIR, WINDOW_START, IDS_STORED, IDS_MISSING FROM MARKET.DAILY_STATISTICS "
+        "ORDER BY 1, 2, 3"
+    )
     before = warehouse.rows(market.connection, counted)
     cursor = market.connection.cursor()
     cursor.execute("BEGIN")
@@ -367,11 +370,12 @@ class TestViews:
 
     def test_volatility_sums_the_variances_of_up_to_sixty_minutes(self, market: Market) -> None:
         bars = market.frame(
-            "SELECT * FROM MARKET.BARS_1M WHERE EXCHANGE = 'OKX_SIM' AND PAIR = 'BTC-USDT' AND TRADE_COUNT > 0 "
-            "ORDER BY WINDOW_START"
+            "SELECT * FROM MARKET.BARS_1M WHERE EXCHANGE = 'OKX_SIM' AND PAIR = 'BTC-USDT' "
+            "AND TRADE_COUNT > 0 ORDER BY WINDOW_START"
         )
         found = market.frame(
-            "SELECT * FROM MARKET.VOLATILITY WHERE EXCHANGE = 'OKX_SIM' AND PAIR = 'BTC-USDT' ORDER BY WINDOW_START"
+            "SELECT * FROM MARKET.VOLATILITY WHERE EXCHANGE = 'OKX_SIM' AND PAIR = 'BTC-USDT' "
+            "ORDER BY WINDOW_START"
         )
         assert len(found) == len(bars) > 100
         summed = bars["REALIZED_VARIANCE"].rolling(60, min_periods=1).sum()

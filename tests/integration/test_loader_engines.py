@@ -209,7 +209,7 @@ def test_rows_arrive_with_their_figures_and_the_offsets_follow(engine: Engine, s
     assert written.rows == {"RAW.TRADES": 3, "RAW.TICKERS": 1, "OPS.LATE_TRADES": 1}
     found = rows(
         engine,
-        "SELECT TRADE_ID, PRICE::VARCHAR, SIZE::VARCHAR, EXCHANGE_TIME::VARCHAR, IS_SIMULATED, RULES, KAFKA_OFFSET "
+        "SELECT TRADE_ID, PRICE::VARCHAR, SIZE::VARCHAR, EXCHANGE_TIME, IS_SIMULATED, RULES, KAFKA_OFFSET "
         "FROM RAW.TRADES ORDER BY 1",
     )
     assert [(row[0], row[4], row[5], row[6]) for row in found] == [(n, True, None, n - 1) for n in (1, 2, 3)]

@@ -69,8 +69,8 @@ def test_every_migration_runs_twice_without_harm(empty: Emulator) -> None:
     """Also without schemachange's history: by hand, or after that table was lost."""
     deploy(empty)
     shape = (
-        "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, DATA_TYPE, IS_NULLABLE FROM INFORMATION_SCHEMA.COLUMNS "
-        "WHERE TABLE_SCHEMA IN ('RAW', 'MARKET', 'OPS') ORDER BY 1, 2, 3"
+        "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, DATA_TYPE, IS_NULLABLE "
+        "FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA IN ('RAW', 'MARKET', 'OPS') ORDER BY 1, 2, 3"
     )
     with warehouse.connect(empty.settings) as connection:
         connection.cursor().execute("INSERT INTO OPS.LOAD_OFFSETS VALUES ('t', 1, 5, '2026-01-01 00:00:00')")

@@ -180,7 +180,7 @@ def test_costs_are_measured_estimated_and_kept(emulator: Emulator) -> None:
     assert found["received_rows"] == TRADES + QUOTE_BAR["quote_count"]
     (text,) = rows(
         emulator,
-        "SELECT EXCHANGE || PAIR || SIDE || SOURCE || PRODUCER_ID, TRADE_ID FROM RAW.TRADES WHERE TRADE_ID = 7",
+        "SELECT EXCHANGE || PAIR || SIDE || SOURCE || PRODUCER_ID FROM RAW.TRADES WHERE TRADE_ID = 7",
     )
     assert found["bytes"]["RAW.TRADES"] > TRADES * len(text[0])
     assert run(emulator, "costs").code == 0
@@ -197,7 +197,7 @@ def test_what_an_audit_found_is_kept(emulator: Emulator) -> None:
     verdict = PairAudit("OKX_SIM", "BTC-USDT", 1, 50, 50, 2, 0, 0, 1, 0)
     record.store(emulator.settings, [verdict], datetime(2026, 1, 1, tzinfo=UTC))
     assert rows(emulator, "SELECT PAIR, EXPECTED, LOST, LATE, IS_CLEAN, SINCE FROM OPS.AUDITS") == [
-        ("BTC-USDT", 50, 2, 1, False, datetime(2026, 1, 1))
+        ("BTC-USDT", 50, 2, 1, False, datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None))
     ]
 
 
@@ -241,8 +241,8 @@ class TestRetention:
     ) -> None:
         rows(
             emulator,
-            f"INSERT INTO RAW.TRADES SELECT * REPLACE (TRADE_ID + 2000 AS TRADE_ID, '{NOW - timedelta(days=1)}' "
-            "AS EXCHANGE_TIME) FROM RAW.TRADES WHERE TRADE_ID < 4",
+            "INSERT INTO RAW.TRADES SELECT * REPLACE (TRADE_ID + 2000 AS TRADE_ID, "
+            f"'{NOW - timedelta(days=1)}' AS EXCHANGE_TIME) FROM RAW.TRADES WHERE TRADE_ID < 4",
         )
         found = run(emulator, "retention", "--folder", str(tmp_path), "--json").json()
         assert [(one["table"], one["rows"]) for one in found] == [

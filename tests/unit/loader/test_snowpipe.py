@@ -1,4 +1,4 @@
-"""The engine for Snowpipe Streaming beside the real SDK: signatures, properties, and which topics it takes."""
+"""The engine for Snowpipe Streaming beside the real SDK: signatures, properties, and its topics."""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ EVERY_FILE = sorted(
 HEADED = [name for name in EVERY_FILE if "/" in name]
 # sqlglot's grammar stops at these words; the statements are Snowflake's all the same.
 BEYOND_THE_GRAMMAR = re.compile(
-    r"(CREATE (OR REPLACE )?(ROLE|RESOURCE MONITOR|STREAM|TASK|USER|NETWORK (RULE|POLICY)|SNOWFLAKE\.CORE\.BUDGET)"
+    r"(CREATE (OR REPLACE )?"
+    r"(ROLE|RESOURCE MONITOR|STREAM|TASK|USER|NETWORK (RULE|POLICY)|SNOWFLAKE\.CORE\.BUDGET)"
     r"|ALTER (WAREHOUSE|SCHEMA|USER)|GRANT|CALL)\b"
 )
 
