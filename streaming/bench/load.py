@@ -25,6 +25,7 @@ from streaming import topics, warehouse
 from streaming.bench import processes
 from streaming.bench.growth import theil_sen
 from streaming.errors import PlatformError
+from streaming.loader import garbage
 from streaming.loader.batch import gather
 from streaming.loader.rows import Message
 from streaming.loader.sink import NETWORK_TIMEOUT_S, WarehouseSink
@@ -36,8 +37,6 @@ LARGE_ROWS: Final = 100_000
 WARM_ROWS: Final = 20_000
 MICRO_EVERY_S: Final = 0.2
 """How long the loader gathers on the emulator (`streaming.loader.engines`)."""
-COLLECT_EVERY: Final = 500_000
-"""As the loader's process has it (`streaming.loader.__main__`)."""
 WATCH_S: Final = 30.0
 EXCHANGE: Final = "OKX_SIM"
 
@@ -145,8 +144,7 @@ def run(
         ServiceUnavailableError: the warehouse does not answer.
     """
     load_before = processes.load_average()
-    before = gc.get_threshold()
-    gc.set_threshold(COLLECT_EVERY)
+    garbage.only_between_batches()
     commits_s: list[float] = []
 
     def connect(settings: Settings) -> Any:
@@ -170,7 +168,8 @@ def run(
         say(f"Micro-batches at {options.micro_rate:,} rows/s for {options.seconds:g} s …")
         micro = _micro(settings, sink, tape, commits_s, options)
     finally:
-        gc.set_threshold(*before)
+        gc.enable()
+        gc.unfreeze()
         sink.close()
     with warehouse.connect(settings) as connection:
         ((rows, ids, offset),) = warehouse.rows(
@@ -193,7 +192,7 @@ def _write(sink: WarehouseSink, messages: Sequence[Message]) -> None:
 
 def _large(sink: WarehouseSink, tape: Tape, emulator_pid: int, options: Options) -> dict[str, Any]:
     spent_s = cpu_s = 0.0
-    rows = 0
+    rows, between = 0, garbage.Between()
     emulator_before = processes.cpu_seconds([emulator_pid])
     own = os.getpid()
     samples: list[tuple[float, float]] = []
@@ -202,6 +201,7 @@ def _large(sink: WarehouseSink, tape: Tape, emulator_pid: int, options: Options)
         messages = tape.take(options.large_rows)
         at_s, at_cpu_s = time.perf_counter(), time.process_time()
         _write(sink, messages)
+        between.tick()
         spent_s += time.perf_counter() - at_s
         cpu_s += time.process_time() - at_cpu_s
         rows += len(messages)

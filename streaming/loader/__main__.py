@@ -5,7 +5,6 @@ What belongs here: wiring and signals. What does not: the loop (`streaming.loade
 
 from __future__ import annotations
 
-import gc
 import signal
 import sys
 import threading
@@ -16,6 +15,7 @@ import structlog
 
 from streaming import logs, settings, telemetry
 from streaming.errors import PlatformError
+from streaming.loader import garbage
 from streaming.loader.engines import Lane, lanes
 from streaming.loader.metrics import LoaderMetrics
 from streaming.loader.service import Loader
@@ -24,9 +24,6 @@ from streaming.loader.snowpipe import SnowpipeSink
 from streaming.loader.snowpipe_sdk import SnowpipeSdk
 from streaming.loader.source import KafkaSource
 from streaming.settings import Settings
-
-OBJECTS_BETWEEN_COLLECTIONS = 500_000
-"""A batch is many small lists without cycles; looking for cycles in them would double its cost (measured)."""
 
 log = structlog.get_logger(__name__)
 
@@ -37,8 +34,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     Raises:
         SettingsError: the metrics port is taken, or a key cannot be read.
     """
-    gc.freeze()
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    garbage.only_between_batches()
     metrics = LoaderMetrics()
     loaders = [_loader(settings, lane, metrics) for lane in lanes(settings)]
     port = settings.ports.metrics_loader if settings.metrics_port is None else settings.metrics_port

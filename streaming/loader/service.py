@@ -19,6 +19,7 @@ from typing import Final
 import structlog
 
 from streaming.errors import PlatformError, ServiceUnavailableError
+from streaming.loader import garbage
 from streaming.loader.batch import Batch, Entry, Identity, TopicPartition, gather
 from streaming.loader.engines import Pace
 from streaming.loader.metrics import LoaderMetrics
@@ -71,6 +72,7 @@ class Loader:
         self._progress_s = time.monotonic()
         self._next_lag_s = 0.0
         self._next_discovery_s = 0.0
+        self._garbage = garbage.Between()
 
     def ready(self) -> tuple[bool, Mapping[str, object]]:
         """Whether it loads now, for `/ready`."""
@@ -154,6 +156,7 @@ class Loader:
                 self._pending = gather(messages, self._position, self._stored)
         if self._pending is not None:
             self._write(self._pending)
+        self._garbage.tick()
         self._progress_s = time.monotonic()
 
     def _collect(self, stop: threading.Event) -> list[Message]:
