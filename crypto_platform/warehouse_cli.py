@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
     from streaming.settings import Settings
 
+Params = Annotated[
+    list[str] | None,
+    typer.Option("--param", "-p", help="A value for :name in the text, as name=value; may be repeated."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*){0,2}")
@@ -73,11 +77,29 @@ def _text(sql: str | None, file: Path | None) -> str:
     return sql
 
 
+def _bound(statement: str, given: list[str] | None) -> tuple[str, dict[str, int | str] | None]:
+    """The statement as the connector takes it, and the values of its parameters."""
+    from snowflake_sql import catalog
+
+    if not given:
+        return statement, None
+    values: dict[str, int | str] = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not equals or f":{name}" not in statement:
+            raise SettingsError(
+                f"--param {one!r} has no place in the text.", "Write name=value for a :name that is there."
+            )
+        values[name] = int(value) if value.lstrip("-").isdigit() else value
+    return catalog.bindable(statement), values
+
+
 def query(
     sql: Annotated[
         str | None, typer.Argument(help="One statement that reads; without it, from stdin.")
     ] = None,
     file: Annotated[Path | None, typer.Option(help="Read the statement from a file.")] = None,
+    param: Params = None,
     limit: Annotated[int, typer.Option(min=1, help="Most rows to print.")] = 1000,
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
@@ -88,10 +110,10 @@ def query(
 
     if as_json and as_csv:
         raise SettingsError("--json and --csv are both given.", "Give one of them.")
-    statement = read_only.require(_text(sql, file))
+    statement, values = _bound(read_only.require(_text(sql, file)), param)
     with _warehouse() as (_, connection):
         cursor = connection.cursor()
-        cursor.execute(statement)
+        cursor.execute(statement, values)
         columns = [column.name for column in cursor.description]
         rows = cursor.fetchmany(limit + 1)
     query_view.show(columns, [tuple(row) for row in rows[:limit]], as_json=as_json, as_csv=as_csv)
@@ -106,22 +128,28 @@ def export(
     sql: Annotated[
         str | None, typer.Option("--query", help="Instead of a view: one statement that reads.")
     ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Instead of a view: a file with such a statement.")
+    ] = None,
+    param: Params = None,
     as_json: Json = False,
 ) -> None:
     """Write a view, a table or a query to a Parquet or CSV file; numbers and times stay exact."""
     from snowflake_sql import extract, read_only
 
     kind = extract.format_of(path)
-    if (view is None) == (sql is None):
-        raise SettingsError("A view or a --query is needed, and not both.", "Name one, as MARKET.BARS.")
+    if sum(one is not None for one in (view, sql, file)) != 1:
+        raise SettingsError("One of a view, a --query and a --file is needed.", "Name one, as MARKET.BARS.")
     if view is not None and not NAME.fullmatch(view):
         raise SettingsError(f"{view!r} is not the name of a view.", "Name one, as MARKET.BARS.")
-    if sql is not None and where is not None:
+    if view is None and where is not None:
         raise SettingsError("--where goes with a view.", "Write it into the query.")
-    text = sql or f"SELECT * FROM {view}" + (f" WHERE {where}" if where else "")
-    statement = read_only.require(text)
+    text = (
+        _text(sql, file) if view is None else f"SELECT * FROM {view}" + (f" WHERE {where}" if where else "")
+    )
+    statement, values = _bound(read_only.require(text), param)
     with _warehouse() as (_, connection):
-        rows = extract.to_file(connection, statement, path, kind=kind)
+        rows = extract.to_file(connection, statement, path, values, kind)
     if as_json:
         _print_json({"rows": rows, "path": str(path), "bytes": path.stat().st_size})
     else:

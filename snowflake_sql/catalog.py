@@ -142,7 +142,7 @@ def _included(match: re.Match[str]) -> str:
 @cache
 def statements(name: str) -> tuple[str, ...]:
     """The statements of a file in order, without comments, parameters as `%(name)s`."""
-    return tuple(_with_pyformat(one) for one in split(read(name)))
+    return tuple(bindable(one) for one in split(read(name)))
 
 
 def statement(name: str) -> str:
@@ -172,5 +172,6 @@ def names(folder: str) -> list[str]:
     return sorted(f"{folder}/{path.stem}" for path in (ROOT / folder).glob("*.sql"))
 
 
-def _with_pyformat(text: str) -> str:
+def bindable(text: str) -> str:
+    """A statement with its parameters `:name` as `%(name)s`."""
     return _PARAMETER.sub(r"%(\1)s", text.replace("%", "%%"))

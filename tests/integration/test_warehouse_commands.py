@@ -131,6 +131,7 @@ def test_a_query_from_a_file_may_be_a_file_of_the_repository(emulator: Emulator)
         (("query", "--file", "/does/not/exist"), 2, "/does/not/exist"),
         (("export", "x.txt", "MARKET.BARS"), 2, ".parquet"),
         (("export", "x.csv"), 2, "--query"),
+        (("export", "x.csv", "MARKET.BARS", "--query", "SELECT 1"), 2, "--query"),
         (("export", "x.csv", "MARKET.BARS; DROP TABLE X"), 2, "name of a view"),
         (("export", "x.csv", "MARKET.BARS", "--where", "TRUE; DROP TABLE X"), 2, "one statement"),
         (("export", "/proc/x.csv", "MARKET.BARS"), 2, "cannot be written"),
@@ -172,6 +173,28 @@ def test_csv_has_the_numbers_of_parquet(emulator: Emulator, tmp_path: Path) -> N
         found = [(int(r["TRADE_ID"]), Decimal(r["PRICE"]), Decimal(r["SIZE"])) for r in csv.DictReader(file)]
     table = pq.read_table(tmp_path / "a.parquet").to_pylist()
     assert found == [(row["TRADE_ID"], row["PRICE"], row["SIZE"]) for row in table]
+
+
+def test_bars_of_any_interval_are_exported_by_the_file_of_their_query(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    with warehouse.connect(emulator.settings) as connection:
+        connection.cursor().execute(
+            catalog.statement("rollups/bars_1m_recompute"),
+            {"from_time": "2026-01-01", "to_time": "2026-01-02"},
+        )
+    path = tmp_path / "bars.parquet"
+    day = ("-p", "from_time=2026-01-01", "-p", "to_time=2026-01-02")
+    file = ("--file", str(catalog.ROOT / "queries" / "bars_of_any_interval.sql"))
+    found = run(emulator, "export", str(path), *file, *day, "-p", "window_seconds=420", "--json").json()
+    rows(emulator, "DELETE FROM MARKET.BARS_1M")
+    (bar,) = pq.read_table(path).to_pylist()
+    assert (found["rows"], bar["TRADE_COUNT"]) == (1, TRADES)
+    assert (bar["WINDOW_END"] - bar["WINDOW_START"]).total_seconds() == 420
+    refused = run(emulator, "query", "SELECT 1", "-p", "day=5")
+    assert (refused.code, "has no place" in refused.err) == (2, True)
+    text = "SELECT COUNT(*) AS N FROM RAW.TRADES WHERE TRADE_ID > :least AND SIDE LIKE 's%'"
+    assert run(emulator, "query", text, "-p", "least=45", "--json").json() == [{"N": 5}]
 
 
 def test_costs_are_measured_estimated_and_kept(emulator: Emulator) -> None:
