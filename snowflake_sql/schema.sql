@@ -529,7 +529,7 @@ CREATE TABLE IF NOT EXISTS OPS.LATENCIES (
 DATA_RETENTION_TIME_IN_DAYS = 7
 COMMENT = 'How long live trades took from the exchange to the warehouse, by hour';
 
--- migrations/V1.7.0__costs_and_audits.sql
+-- migrations/V1.8.0__costs_and_audits.sql
 -- Grain: COSTS one row a day and configuration (WINDOW_START, CONFIGURATION); AUDITS one row an audit and pair
 --        (AUDITED_AT, EXCHANGE, PAIR).
 -- Input: snowflake_sql/costs.py and `crypto-platform audit`. Output: what the warehouse costs as it is configured and
