@@ -1,6 +1,6 @@
 # `make help` lists the targets. Everything is written to .venv and $(CRYPTO_HOME) (default .local).
 .DEFAULT_GOAL := help
-.PHONY: help setup up down purge status test lint unit integration chaos bench-ingest bench-compare soak lock
+.PHONY: help setup up down purge status test lint unit integration chaos outage bench-ingest bench-compare soak lock
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
@@ -55,6 +55,9 @@ integration: setup ## tests on real Kafka, real Flink and the Snowflake emulator
 chaos: setup ## ten minutes of faults at 500 trades/s (SEED=1, SECONDS_OF_CHAOS=600), report in .local/chaos.json
 	@mkdir -p .local
 	$(BIN)/pytest -q -s tests/chaos/test_random_faults.py --chaos-seconds $(SECONDS_OF_CHAOS) --chaos-seed $(SEED) --chaos-report .local/chaos.json
+
+outage: setup ## the warehouse is away for five minutes while trades keep coming; none may be lost
+	$(BIN)/pytest -q tests/integration/test_loader_kafka.py -k away --away-seconds 300 --timeout 600
 
 bench-ingest: setup ## how many trades a second reach Kafka, 30 s on brokers of its own
 	$(BIN)/crypto-platform bench ingest

@@ -93,3 +93,42 @@ def flink_command(
         typer.echo(json.dumps({"load_before": round(load, 2), **result.to_json()}, indent=2, default=str))
     else:
         bench_view.show_flink_bench(result)
+
+
+@app.command(name="load")
+def load_command(
+    seconds: Annotated[float, typer.Option(min=1, help="Length of each of the two phases.")] = 20.0,
+    rate: Annotated[int, typer.Option(min=5, help="Rows a second of the micro-batches.")] = 1_000,
+    max_growth: Annotated[
+        float | None, typer.Option(help="Exit 1 if the memory grows faster, in MiB a minute.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Messages to committed rows: rows a second in large batches, latency of micro-batches, memory.
+
+    It brings its own emulator and leaves nothing. Exit 1 if a row is lost or twice.
+    """
+    from crypto_platform import bench_view, terminal
+    from infra.local.scratch_emulator import emulator_for_a_while
+    from streaming.bench import load, processes
+
+    busy = processes.load_average()
+    if processes.is_busy(busy):
+        terminal.err.print(f"The machine is busy (load average {busy:.1f}): the figures will be too low.")
+    say: Callable[[str], None] = (lambda text: None) if as_json else terminal.out.print
+    with terminate_as_interrupt():
+        say("Starting an emulator …")
+        with emulator_for_a_while(settings_module.load()) as scratch:
+            result = load.run(scratch.settings, scratch.pid, load.Options(seconds, rate), say)
+    if as_json:
+        typer.echo(json.dumps(result.to_json(), indent=2))
+    else:
+        bench_view.show_load(result)
+    grows = max_growth is not None and result.rss_growth_mb_per_minute > max_growth
+    if grows:
+        terminal.err.print(
+            f"The loader's memory grows by {result.rss_growth_mb_per_minute:g} MiB a minute, "
+            f"more than {max_growth:g}."
+        )
+    if grows or not result.exact:
+        raise typer.Exit(1)

@@ -13,6 +13,7 @@ from rich.table import Table
 from crypto_platform.terminal import out
 from streaming.bench.flink_line import FlinkResult
 from streaming.bench.ingest import Ingest
+from streaming.bench.load import LoadResult
 
 
 def show_ingest(result: Ingest) -> None:
@@ -66,4 +67,23 @@ def show_flink_bench(result: FlinkResult) -> None:
             f"p50 {latency.p50} ms, p95 {latency.p95} ms, p99 {latency.p99} ms",
         )
     table.add_row("memory of both TaskManagers", f"{result.taskmanagers_mb:,.0f} MiB")
+    out.print(table)
+
+
+def show_load(result: LoadResult) -> None:
+    """The figures of `bench load`."""
+    table = Table("figure", "value", title="Messages to committed rows")
+    table.add_row("rows a second, large batches", f"{result.rate:,.0f} ({result.rows:,} rows)")
+    table.add_row(
+        "processor seconds", f"loader {result.cpu_seconds:g}, emulator {result.emulator_cpu_seconds:g}"
+    )
+    table.add_row(
+        "memory",
+        f"{result.rss_mb['start']:g} → {result.rss_mb['middle']:g} → {result.rss_mb['end']:g} MiB, "
+        f"{result.rss_growth_mb_per_minute:+g} MiB a minute",
+    )
+    table.add_row("micro-batches", f"{result.micro_batches:,} at {result.micro_rate:,.0f} rows/s")
+    table.add_row("COMMIT to visible", _quantiles(result.commit_to_visible_ms))
+    table.add_row("batch to visible", _quantiles(result.batch_to_visible_ms))
+    table.add_row("rows", "each once" if result.exact else "[bold red]NOT EXACT[/]")
     out.print(table)

@@ -21,7 +21,7 @@ from typing import Annotated, Any
 
 import typer
 
-from crypto_platform import bench_cli
+from crypto_platform import bench_cli, warehouse_cli
 from crypto_platform.interrupts import terminate_as_interrupt
 from streaming import logs as logs_module
 from streaming import settings as settings_module
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 
 app.add_typer(bench_cli.app, name="bench", no_args_is_help=True)
+warehouse_cli.register(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
@@ -266,14 +267,17 @@ def audit(
     ] = None,
     exchange: Annotated[bool, typer.Option(help="Also ask the simulated exchange what it traded.")] = True,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for what is still on its way.")] = 15.0,
+    keep: Annotated[bool, typer.Option("--keep", help="Also write the verdicts to OPS.AUDITS.")] = False,
     as_json: Json = False,
 ) -> None:
     """Compare the exchange, Kafka and the warehouse trade by trade; exit 1 if anything is lost or twice."""
     from crypto_platform import terminal
-    from streaming.audit import run
+    from streaming.audit import record, run
 
     begin = since.replace(tzinfo=UTC) if since else datetime.fromtimestamp(0, UTC)
     audits = run.audit(_running_settings(), begin, ask_exchange=exchange, wait_s=wait)
+    if keep:
+        record.store(_running_settings(), audits, begin)
     clean = bool(audits) and all(a.clean for a in audits)
     if as_json:
         _print_json({"clean": clean, "pairs": [run.to_json(a) for a in audits]})

@@ -1,7 +1,7 @@
 """Reads the SQL files of this folder and splits them into statements.
 
-What belongs here: file access, includes and the form of bind parameters. What does not: SQL itself, and
-running it.
+What belongs here: file access, includes, the form of bind parameters, and what each rollup reads and writes.
+What does not: SQL itself, and running it.
 
 A file names its parameters `:name`; `statements` turns them into `%(name)s`, which is what the connector and
 dagster-snowflake bind by default.
@@ -14,10 +14,100 @@ SQL.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 ROOT = Path(__file__).parent
+
+MINUTE: Final = timedelta(minutes=1)
+HOUR: Final = timedelta(hours=1)
+DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """A file of `rollups`: one MERGE that may be run again for any span of whole partitions.
+
+    Args:
+        name: the file, without `.sql`.
+        table: what it writes.
+        grain: one row of it, as a sentence's end: "One row per …".
+        partition: the span it computes at once, by `:from_time` and `:to_time`; windows are as long.
+        reads: the tables it reads.
+        time_column: the column of `table` that tells a row's partition.
+        corrects: whether the stream writes the table too, so that it is run only for windows that are wrong.
+    """
+
+    name: str
+    table: str
+    grain: str
+    partition: timedelta
+    reads: tuple[str, ...]
+    time_column: str = "WINDOW_START"
+    corrects: bool = False
+
+
+ROLLUPS: Final = (
+    Rollup(
+        "rollups/bars_1m_recompute",
+        "MARKET.BARS_1M",
+        "pair and minute",
+        MINUTE,
+        ("RAW.TRADES",),
+        corrects=True,
+    ),
+    Rollup(
+        "rollups/bars_5m_recompute",
+        "MARKET.BARS_5M",
+        "pair and five minutes",
+        5 * MINUTE,
+        ("RAW.TRADES",),
+        corrects=True,
+    ),
+    Rollup(
+        "rollups/bars_15m_recompute",
+        "MARKET.BARS_15M",
+        "pair and quarter of an hour",
+        15 * MINUTE,
+        ("RAW.TRADES",),
+        corrects=True,
+    ),
+    Rollup("rollups/bars_1h", "MARKET.BARS_1H", "pair and hour", HOUR, ("RAW.TRADES",), corrects=True),
+    Rollup("rollups/bars_1d", "MARKET.BARS_1D", "pair and day", DAY, ("RAW.TRADES",)),
+    Rollup(
+        "rollups/daily_statistics",
+        "MARKET.DAILY_STATISTICS",
+        "pair and day that traded: volatility, spreads, volume and completeness",
+        DAY,
+        ("MARKET.BARS_1M", "MARKET.QUOTE_BARS_1S", "RAW.TRADES"),
+    ),
+    Rollup(
+        "rollups/volume_profiles",
+        "MARKET.VOLUME_PROFILES",
+        "pair, day and twentieth of the day's range of prices",
+        DAY,
+        ("RAW.TRADES",),
+    ),
+    Rollup(
+        "rollups/correlations",
+        "MARKET.CORRELATIONS",
+        "two pairs of an exchange and day",
+        DAY,
+        ("MARKET.BARS_1M",),
+    ),
+    Rollup(
+        "rollups/exchange_spreads",
+        "MARKET.EXCHANGE_SPREADS",
+        "pair on two exchanges and day",
+        DAY,
+        ("MARKET.BARS_1M",),
+    ),
+    Rollup("rollups/latencies", "OPS.LATENCIES", "pair, hour and stage", HOUR, ("RAW.TRADES",)),
+)
+"""Every file of `rollups`."""
 
 _PARAMETER = re.compile(r"(?<![\w:\])\"]):([a-z_]+)\b")
 _STRING_OR_COMMENT_OR_END = re.compile(r"'(?:[^']|'')*'|--[^\n]*|;")
@@ -52,7 +142,7 @@ def _included(match: re.Match[str]) -> str:
 @cache
 def statements(name: str) -> tuple[str, ...]:
     """The statements of a file in order, without comments, parameters as `%(name)s`."""
-    return tuple(_with_pyformat(one) for one in split(read(name)))
+    return tuple(bindable(one) for one in split(read(name)))
 
 
 def statement(name: str) -> str:
@@ -82,5 +172,6 @@ def names(folder: str) -> list[str]:
     return sorted(f"{folder}/{path.stem}" for path in (ROOT / folder).glob("*.sql"))
 
 
-def _with_pyformat(text: str) -> str:
+def bindable(text: str) -> str:
+    """A statement with its parameters `:name` as `%(name)s`."""
     return _PARAMETER.sub(r"%(\1)s", text.replace("%", "%%"))

@@ -72,10 +72,11 @@ class _Session(SnowflakeSession):  # type: ignore[misc]
         self.applied.append(script.name)
 
 
-def deploy(settings: Settings, *, dry_run: bool = False) -> Report:
+def deploy(settings: Settings, *, dry_run: bool = False, account_scripts: bool = True) -> Report:
     """Create the database if it is missing and apply every script that is due.
 
-    A dry run changes nothing; it needs an existing database.
+    A dry run changes nothing; it needs an existing database. Without `account_scripts` an account gets what
+    the emulator gets: schemas, tables and views, but no warehouse, role or task.
 
     Raises:
         ServiceUnavailableError: the warehouse does not answer.
@@ -84,13 +85,14 @@ def deploy(settings: Settings, *, dry_run: bool = False) -> Report:
     if not dry_run:
         with warehouse.connect(settings) as connection:
             connection.cursor().execute(f"CREATE DATABASE IF NOT EXISTS {settings.snowflake_database}")
-    folders = [MIGRATIONS] if settings.uses_emulator else [MIGRATIONS, ACCOUNT]
+    whole = account_scripts and not settings.uses_emulator
+    folders = [MIGRATIONS, ACCOUNT] if whole else [MIGRATIONS]
     applied = [name for folder in folders for name in _apply(settings, folder, dry_run=dry_run)]
     known = [name for folder in folders for name in scripts(folder)]
     return Report(
         applied=tuple(applied),
         unchanged=tuple(name for name in known if name not in applied),
-        skipped=tuple(scripts(ACCOUNT)) if settings.uses_emulator else (),
+        skipped=() if whole else tuple(scripts(ACCOUNT)),
     )
 
 

@@ -1,7 +1,8 @@
-"""Writes `schema.sql` and `streams.sql` from the scripts: `python -m snowflake_sql.flatten [--check]`.
+"""Writes the generated files: `python -m snowflake_sql.flatten [--check]`.
 
-What belongs here: putting scripts together in the order they are applied. What does not: the scripts. The
-flat files are for reading and for tools; deploying goes by the scripts.
+What belongs here: putting scripts together in the order they are applied, and what they include into them.
+What does not: the scripts. `schema.sql` and `streams.sql` are for reading and for tools; deploying goes by
+the scripts, of which the one of streams and tasks is generated too, because its tasks hold the rollups.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import argparse
 import sys
 from pathlib import Path
 
+from snowflake_sql import catalog
 from snowflake_sql.catalog import ROOT
 
 FLAT = {
     "schema.sql": ("migrations", ("V*.sql", "R*.sql")),
-    "streams.sql": ("account", ("A__3_streams*.sql",)),
+    "account/A__3_streams_and_tasks.sql": ("tasks", ("streams_and_tasks.sql",)),
+    "streams.sql": ("tasks", ("streams_and_tasks.sql",)),
 }
 
 
@@ -22,7 +25,7 @@ def flat(name: str) -> str:
     """What the flat file `name` must hold."""
     folder, patterns = FLAT[name]
     paths = [path for pattern in patterns for path in sorted((ROOT / folder).glob(pattern))]
-    parts = [f"-- {folder}/{path.name}\n{path.read_text(encoding='utf-8').strip()}\n" for path in paths]
+    parts = [f"-- {folder}/{path.name}\n{catalog.read(f'{folder}/{path.stem}').strip()}\n" for path in paths]
     return (
         f"-- Made by `python -m snowflake_sql.flatten` from {folder}/; edit the scripts there.\n\n"
         + "\n".join(parts)
@@ -45,9 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     for path in stale():
         if options.check:
-            sys.stderr.write(f"{path.name} is out of date. Run `python -m snowflake_sql.flatten`.\n")
+            sys.stderr.write(
+                f"{path.relative_to(ROOT)} is out of date. Run `python -m snowflake_sql.flatten`.\n"
+            )
             return 1
-        path.write_text(flat(path.name), encoding="utf-8")
+        path.write_text(flat(str(path.relative_to(ROOT))), encoding="utf-8")
     return 0
 
 

@@ -189,7 +189,7 @@ COMMENT = 'Gap ledger: runs of trade ids that were not received, and what became
 -- Source: streaming/records.py (Bar, QuoteBar, LateTrade, CleanTrade). A bar without trades has no VWAP and no trade
 --         ids; a bar written before this script has none of the new figures.
 
-ALTER TABLE RAW.TRADES ADD COLUMN RULES VARCHAR COMMENT 'Anomaly rules that flag the trade, separated by commas; empty: none';
+ALTER TABLE RAW.TRADES ADD COLUMN IF NOT EXISTS RULES VARCHAR COMMENT 'Anomaly rules that flag the trade, separated by commas; empty: none';
 
 ALTER TABLE MARKET.BARS_1M ALTER COLUMN VWAP DROP NOT NULL;
 
@@ -197,23 +197,23 @@ ALTER TABLE MARKET.BARS_1M ALTER COLUMN FIRST_TRADE_ID DROP NOT NULL;
 
 ALTER TABLE MARKET.BARS_1M ALTER COLUMN LAST_TRADE_ID DROP NOT NULL;
 
-ALTER TABLE MARKET.BARS_1M ADD COLUMN BUY_VOLUME NUMBER(38, 18) COMMENT 'Volume of trades whose taker bought';
+ALTER TABLE MARKET.BARS_1M ADD COLUMN IF NOT EXISTS BUY_VOLUME NUMBER(38, 18) COMMENT 'Volume of trades whose taker bought';
 
-ALTER TABLE MARKET.BARS_1M ADD COLUMN SELL_VOLUME NUMBER(38, 18) COMMENT 'Volume of trades whose taker sold';
+ALTER TABLE MARKET.BARS_1M ADD COLUMN IF NOT EXISTS SELL_VOLUME NUMBER(38, 18) COMMENT 'Volume of trades whose taker sold';
 
-ALTER TABLE MARKET.BARS_1M ADD COLUMN SPREAD NUMBER(38, 18) COMMENT 'Mean of ask less bid, weighted with time, half up at 10 decimals; empty without quotes';
+ALTER TABLE MARKET.BARS_1M ADD COLUMN IF NOT EXISTS SPREAD NUMBER(38, 18) COMMENT 'Mean of ask less bid, weighted with time, half up at 10 decimals; empty without quotes';
 
-ALTER TABLE MARKET.BARS_1M ADD COLUMN SPREAD_BP NUMBER(38, 18) COMMENT 'Mean of that in basis points of the mid price, weighted with time';
+ALTER TABLE MARKET.BARS_1M ADD COLUMN IF NOT EXISTS SPREAD_BP NUMBER(38, 18) COMMENT 'Mean of that in basis points of the mid price, weighted with time';
 
-ALTER TABLE MARKET.BARS_1M ADD COLUMN QUOTED_MS NUMBER(38, 0) COMMENT 'Milliseconds of the window in which a valid quote held';
+ALTER TABLE MARKET.BARS_1M ADD COLUMN IF NOT EXISTS QUOTED_MS NUMBER(38, 0) COMMENT 'Milliseconds of the window in which a valid quote held';
 
-ALTER TABLE MARKET.BARS_1M ADD COLUMN REALIZED_VARIANCE FLOAT COMMENT 'Sum of squared log returns from the open over five-second slots';
+ALTER TABLE MARKET.BARS_1M ADD COLUMN IF NOT EXISTS REALIZED_VARIANCE FLOAT COMMENT 'Sum of squared log returns from the open over five-second slots';
 
-ALTER TABLE MARKET.BARS_1M ADD COLUMN GARMAN_KLASS FLOAT COMMENT 'Garman-Klass variance of the log price';
+ALTER TABLE MARKET.BARS_1M ADD COLUMN IF NOT EXISTS GARMAN_KLASS FLOAT COMMENT 'Garman-Klass variance of the log price';
 
-ALTER TABLE MARKET.BARS_1M ADD COLUMN ROGERS_SATCHELL FLOAT COMMENT 'Rogers-Satchell variance of the log price';
+ALTER TABLE MARKET.BARS_1M ADD COLUMN IF NOT EXISTS ROGERS_SATCHELL FLOAT COMMENT 'Rogers-Satchell variance of the log price';
 
-ALTER TABLE MARKET.BARS_1M ADD COLUMN FLAGGED_COUNT NUMBER(38, 0) COMMENT 'Trade ids of flagged trades, which are in no other figure';
+ALTER TABLE MARKET.BARS_1M ADD COLUMN IF NOT EXISTS FLAGGED_COUNT NUMBER(38, 0) COMMENT 'Trade ids of flagged trades, which are in no other figure';
 
 ALTER TABLE MARKET.BARS_1H ALTER COLUMN VWAP DROP NOT NULL;
 
@@ -221,27 +221,27 @@ ALTER TABLE MARKET.BARS_1H ALTER COLUMN FIRST_TRADE_ID DROP NOT NULL;
 
 ALTER TABLE MARKET.BARS_1H ALTER COLUMN LAST_TRADE_ID DROP NOT NULL;
 
-ALTER TABLE MARKET.BARS_1H ADD COLUMN BUY_VOLUME NUMBER(38, 18) COMMENT 'Volume of trades whose taker bought';
+ALTER TABLE MARKET.BARS_1H ADD COLUMN IF NOT EXISTS BUY_VOLUME NUMBER(38, 18) COMMENT 'Volume of trades whose taker bought';
 
-ALTER TABLE MARKET.BARS_1H ADD COLUMN SELL_VOLUME NUMBER(38, 18) COMMENT 'Volume of trades whose taker sold';
+ALTER TABLE MARKET.BARS_1H ADD COLUMN IF NOT EXISTS SELL_VOLUME NUMBER(38, 18) COMMENT 'Volume of trades whose taker sold';
 
-ALTER TABLE MARKET.BARS_1H ADD COLUMN SPREAD NUMBER(38, 18) COMMENT 'Mean of ask less bid, weighted with time, half up at 10 decimals; empty without quotes';
+ALTER TABLE MARKET.BARS_1H ADD COLUMN IF NOT EXISTS SPREAD NUMBER(38, 18) COMMENT 'Mean of ask less bid, weighted with time, half up at 10 decimals; empty without quotes';
 
-ALTER TABLE MARKET.BARS_1H ADD COLUMN SPREAD_BP NUMBER(38, 18) COMMENT 'Mean of that in basis points of the mid price, weighted with time';
+ALTER TABLE MARKET.BARS_1H ADD COLUMN IF NOT EXISTS SPREAD_BP NUMBER(38, 18) COMMENT 'Mean of that in basis points of the mid price, weighted with time';
 
-ALTER TABLE MARKET.BARS_1H ADD COLUMN QUOTED_MS NUMBER(38, 0) COMMENT 'Milliseconds of the window in which a valid quote held';
+ALTER TABLE MARKET.BARS_1H ADD COLUMN IF NOT EXISTS QUOTED_MS NUMBER(38, 0) COMMENT 'Milliseconds of the window in which a valid quote held';
 
-ALTER TABLE MARKET.BARS_1H ADD COLUMN REALIZED_VARIANCE FLOAT COMMENT 'Sum of squared log returns from the open over five-second slots';
+ALTER TABLE MARKET.BARS_1H ADD COLUMN IF NOT EXISTS REALIZED_VARIANCE FLOAT COMMENT 'Sum of squared log returns from the open over five-second slots';
 
-ALTER TABLE MARKET.BARS_1H ADD COLUMN GARMAN_KLASS FLOAT COMMENT 'Garman-Klass variance of the log price';
+ALTER TABLE MARKET.BARS_1H ADD COLUMN IF NOT EXISTS GARMAN_KLASS FLOAT COMMENT 'Garman-Klass variance of the log price';
 
-ALTER TABLE MARKET.BARS_1H ADD COLUMN ROGERS_SATCHELL FLOAT COMMENT 'Rogers-Satchell variance of the log price';
+ALTER TABLE MARKET.BARS_1H ADD COLUMN IF NOT EXISTS ROGERS_SATCHELL FLOAT COMMENT 'Rogers-Satchell variance of the log price';
 
-ALTER TABLE MARKET.BARS_1H ADD COLUMN FLAGGED_COUNT NUMBER(38, 0) COMMENT 'Trade ids of flagged trades, which are in no other figure';
+ALTER TABLE MARKET.BARS_1H ADD COLUMN IF NOT EXISTS FLAGGED_COUNT NUMBER(38, 0) COMMENT 'Trade ids of flagged trades, which are in no other figure';
 
-ALTER TABLE MARKET.BARS_1H ADD COLUMN KAFKA_PARTITION NUMBER(38, 0) COMMENT 'Partition of the bars topic; empty when only a rollup wrote it';
+ALTER TABLE MARKET.BARS_1H ADD COLUMN IF NOT EXISTS KAFKA_PARTITION NUMBER(38, 0) COMMENT 'Partition of the bars topic; empty when only a rollup wrote it';
 
-ALTER TABLE MARKET.BARS_1H ADD COLUMN KAFKA_OFFSET NUMBER(38, 0) COMMENT 'Offset in that partition';
+ALTER TABLE MARKET.BARS_1H ADD COLUMN IF NOT EXISTS KAFKA_OFFSET NUMBER(38, 0) COMMENT 'Offset in that partition';
 
 CREATE TABLE IF NOT EXISTS MARKET.BARS_5M (
   EXCHANGE VARCHAR NOT NULL COMMENT 'Exchange; ends in _SIM when simulated',
@@ -386,14 +386,205 @@ CREATE TABLE IF NOT EXISTS MARKET.ANOMALIES (
 DATA_RETENTION_TIME_IN_DAYS = 7
 COMMENT = 'Findings of the anomaly rules; what they are about is flagged, never deleted';
 
+-- migrations/V1.6.0__daily_rollups.sql
+-- Grain: BARS_1D, DAILY_STATISTICS one row a pair and day (EXCHANGE, PAIR, WINDOW_START); VOLUME_PROFILES one row a
+--        pair, day and twentieth of its price range (… , BUCKET); CORRELATIONS one row two pairs of an exchange and day;
+--        EXCHANGE_SPREADS one row a pair on two exchanges and day; LATENCIES one row a pair, hour and stage.
+-- Input: the rollups of the same names in snowflake_sql/rollups. Output: what is looked at by the day.
+-- Source: the formulas stand in the headers of the rollups. Permanent, because trades are kept for a shorter time.
+
+CREATE TABLE IF NOT EXISTS MARKET.BARS_1D (
+  EXCHANGE VARCHAR NOT NULL COMMENT 'Exchange; ends in _SIM when simulated',
+  PAIR VARCHAR NOT NULL COMMENT 'Pair as BASE-QUOTE',
+  WINDOW_START TIMESTAMP_NTZ(6) NOT NULL COMMENT 'Start of the window in exchange time, UTC, inclusive',
+  WINDOW_END TIMESTAMP_NTZ(6) NOT NULL COMMENT 'End of the window, exclusive',
+  OPEN NUMBER(38, 18) NOT NULL COMMENT 'Price of the first trade by (exchange time, trade id)',
+  HIGH NUMBER(38, 18) NOT NULL COMMENT 'Highest price',
+  LOW NUMBER(38, 18) NOT NULL COMMENT 'Lowest price',
+  CLOSE NUMBER(38, 18) NOT NULL COMMENT 'Price of the last trade by (exchange time, trade id)',
+  VOLUME NUMBER(38, 18) NOT NULL COMMENT 'Sum of sizes in base currency',
+  QUOTE_VOLUME NUMBER(38, 18) NOT NULL COMMENT 'Sum of price times size in quote currency, exact',
+  VWAP NUMBER(38, 18) COMMENT 'QUOTE_VOLUME / VOLUME, rounded half up to 10 decimals',
+  TRADE_COUNT NUMBER(38, 0) NOT NULL COMMENT 'Trade ids in the window that no rule flags',
+  FIRST_TRADE_ID NUMBER(38, 0) COMMENT 'Lowest trade id in the window',
+  LAST_TRADE_ID NUMBER(38, 0) COMMENT 'Highest trade id in the window',
+  IS_SIMULATED BOOLEAN NOT NULL COMMENT 'Made from simulated trades',
+  REVISION NUMBER(38, 0) NOT NULL COMMENT '0 when first written, one more for each change',
+  COMPUTED_BY VARCHAR NOT NULL COMMENT 'rollup',
+  BUY_VOLUME NUMBER(38, 18) COMMENT 'Volume of trades whose taker bought',
+  SELL_VOLUME NUMBER(38, 18) COMMENT 'Volume of trades whose taker sold',
+  SPREAD NUMBER(38, 18) COMMENT 'Mean of ask less bid, weighted with time, half up at 10 decimals; empty without quotes',
+  SPREAD_BP NUMBER(38, 18) COMMENT 'Mean of that in basis points of the mid price, weighted with time',
+  QUOTED_MS NUMBER(38, 0) COMMENT 'Milliseconds of the window in which a valid quote held',
+  REALIZED_VARIANCE FLOAT COMMENT 'Sum of squared log returns from the open over five-second slots',
+  GARMAN_KLASS FLOAT COMMENT 'Garman-Klass variance of the log price',
+  ROGERS_SATCHELL FLOAT COMMENT 'Rogers-Satchell variance of the log price',
+  FLAGGED_COUNT NUMBER(38, 0) COMMENT 'Trade ids of flagged trades, which are in no other figure',
+  LOADED_AT TIMESTAMP_NTZ(6) NOT NULL COMMENT 'When the row was last written, UTC',
+  CONSTRAINT BARS_1D_IDENTITY PRIMARY KEY (EXCHANGE, PAIR, WINDOW_START)
+)
+DATA_RETENTION_TIME_IN_DAYS = 7
+COMMENT = 'Daily bars computed from RAW.TRADES';
+
+CREATE TABLE IF NOT EXISTS MARKET.DAILY_STATISTICS (
+  EXCHANGE VARCHAR NOT NULL COMMENT 'Exchange; ends in _SIM when simulated',
+  PAIR VARCHAR NOT NULL COMMENT 'Pair as BASE-QUOTE',
+  WINDOW_START TIMESTAMP_NTZ(6) NOT NULL COMMENT 'Start of the day in exchange time, UTC, inclusive',
+  WINDOW_END TIMESTAMP_NTZ(6) NOT NULL COMMENT 'End of the day, exclusive',
+  MINUTES_TRADED NUMBER(38, 0) NOT NULL COMMENT 'Minutes with a trade that no rule flags',
+  COMPLETENESS FLOAT NOT NULL COMMENT 'MINUTES_TRADED as a share of the 1,440 minutes of the day',
+  IDS_STORED NUMBER(38, 0) COMMENT 'Trade ids in RAW.TRADES, flagged ones too; empty when the trades were pruned before',
+  IDS_MISSING NUMBER(38, 0) COMMENT 'Ids between the lowest and the highest that are not stored; empty where ids have holes',
+  TRADE_COUNT NUMBER(38, 0) NOT NULL COMMENT 'Trade ids that no rule flags',
+  FLAGGED_COUNT NUMBER(38, 0) COMMENT 'Trade ids that a rule flags',
+  VOLUME NUMBER(38, 18) NOT NULL COMMENT 'Sum of sizes in base currency',
+  QUOTE_VOLUME NUMBER(38, 18) NOT NULL COMMENT 'Sum of price times size in quote currency',
+  BUY_VOLUME NUMBER(38, 18) COMMENT 'Volume of trades whose taker bought',
+  REALIZED_VOLATILITY FLOAT NOT NULL COMMENT 'Square root of the sum of squared one-minute log returns of the day',
+  PARKINSON_VOLATILITY FLOAT NOT NULL COMMENT 'Square root of the sum over minutes of ln(high / low)^2 / (4 ln 2)',
+  ANNUAL_VOLATILITY FLOAT NOT NULL COMMENT 'REALIZED_VOLATILITY times the square root of 365',
+  SPREAD_BP_MEAN FLOAT COMMENT 'Mean spread in basis points of the mid price, weighted with time; empty without quotes',
+  SPREAD_BP_P05 FLOAT COMMENT '5th percentile of the spreads of the seconds of the day',
+  SPREAD_BP_P50 FLOAT COMMENT 'Median of them',
+  SPREAD_BP_P95 FLOAT COMMENT '95th percentile of them',
+  SPREAD_BP_P99 FLOAT COMMENT '99th percentile of them',
+  QUOTED_MS NUMBER(38, 0) NOT NULL COMMENT 'Milliseconds of the day in which a valid quote held, within seconds that have a quote',
+  IS_SIMULATED BOOLEAN NOT NULL COMMENT 'Made from simulated data',
+  REVISION NUMBER(38, 0) NOT NULL COMMENT '0 when first written, one more for each change',
+  COMPUTED_AT TIMESTAMP_NTZ(6) NOT NULL COMMENT 'When the row was last written, UTC',
+  CONSTRAINT DAILY_STATISTICS_IDENTITY PRIMARY KEY (EXCHANGE, PAIR, WINDOW_START)
+)
+DATA_RETENTION_TIME_IN_DAYS = 7
+COMMENT = 'Volatility, spreads, volume and completeness of each pair and day';
+
+CREATE TABLE IF NOT EXISTS MARKET.VOLUME_PROFILES (
+  EXCHANGE VARCHAR NOT NULL COMMENT 'Exchange; ends in _SIM when simulated',
+  PAIR VARCHAR NOT NULL COMMENT 'Pair as BASE-QUOTE',
+  WINDOW_START TIMESTAMP_NTZ(6) NOT NULL COMMENT 'Start of the day in exchange time, UTC, inclusive',
+  WINDOW_END TIMESTAMP_NTZ(6) NOT NULL COMMENT 'End of the day, exclusive',
+  BUCKET NUMBER(38, 0) NOT NULL COMMENT 'Twentieth of the range from the lowest to the highest price of the day, from 0',
+  PRICE_FROM NUMBER(38, 18) NOT NULL COMMENT 'Lower end of the bucket, inclusive',
+  PRICE_TO NUMBER(38, 18) NOT NULL COMMENT 'Upper end of the bucket, exclusive but for the last one',
+  VOLUME NUMBER(38, 18) NOT NULL COMMENT 'Sum of sizes traded within it, in base currency',
+  BUY_VOLUME NUMBER(38, 18) NOT NULL COMMENT 'Of it, by trades whose taker bought',
+  TRADE_COUNT NUMBER(38, 0) NOT NULL COMMENT 'Trade ids within it',
+  IS_SIMULATED BOOLEAN NOT NULL COMMENT 'Made from simulated trades',
+  REVISION NUMBER(38, 0) NOT NULL COMMENT '0 when first written, one more for each change',
+  COMPUTED_AT TIMESTAMP_NTZ(6) NOT NULL COMMENT 'When the row was last written, UTC',
+  CONSTRAINT VOLUME_PROFILES_IDENTITY PRIMARY KEY (EXCHANGE, PAIR, WINDOW_START, BUCKET)
+)
+DATA_RETENTION_TIME_IN_DAYS = 7
+COMMENT = 'Volume at price of each pair and day';
+
+CREATE TABLE IF NOT EXISTS MARKET.CORRELATIONS (
+  EXCHANGE VARCHAR NOT NULL COMMENT 'Exchange; ends in _SIM when simulated',
+  PAIR_A VARCHAR NOT NULL COMMENT 'The pair that is first in the alphabet',
+  PAIR_B VARCHAR NOT NULL COMMENT 'The other pair',
+  WINDOW_START TIMESTAMP_NTZ(6) NOT NULL COMMENT 'Start of the day in exchange time, UTC, inclusive',
+  WINDOW_END TIMESTAMP_NTZ(6) NOT NULL COMMENT 'End of the day, exclusive',
+  CORRELATION FLOAT COMMENT 'Pearson correlation of one-minute log returns; empty where one of the prices stood still',
+  OBSERVATIONS NUMBER(38, 0) NOT NULL COMMENT 'Minutes for which both pairs have a return',
+  IS_SIMULATED BOOLEAN NOT NULL COMMENT 'Made from simulated bars',
+  REVISION NUMBER(38, 0) NOT NULL COMMENT '0 when first written, one more for each change',
+  COMPUTED_AT TIMESTAMP_NTZ(6) NOT NULL COMMENT 'When the row was last written, UTC',
+  CONSTRAINT CORRELATIONS_IDENTITY PRIMARY KEY (EXCHANGE, PAIR_A, PAIR_B, WINDOW_START)
+)
+DATA_RETENTION_TIME_IN_DAYS = 7
+COMMENT = 'Correlation of every two pairs of an exchange, by day';
+
+CREATE TABLE IF NOT EXISTS MARKET.EXCHANGE_SPREADS (
+  PAIR VARCHAR NOT NULL COMMENT 'Pair as BASE-QUOTE',
+  EXCHANGE_A VARCHAR NOT NULL COMMENT 'The exchange that is first in the alphabet',
+  EXCHANGE_B VARCHAR NOT NULL COMMENT 'The other exchange',
+  WINDOW_START TIMESTAMP_NTZ(6) NOT NULL COMMENT 'Start of the day in exchange time, UTC, inclusive',
+  WINDOW_END TIMESTAMP_NTZ(6) NOT NULL COMMENT 'End of the day, exclusive',
+  MEAN_BP FLOAT NOT NULL COMMENT 'Mean over minutes of how far A closes above B, in basis points of their middle',
+  MEAN_ABS_BP FLOAT NOT NULL COMMENT 'Mean of the distance without its sign',
+  MOST_ABS_BP FLOAT NOT NULL COMMENT 'Greatest distance without its sign',
+  MINUTES NUMBER(38, 0) NOT NULL COMMENT 'Minutes in which both exchanges traded',
+  IS_SIMULATED BOOLEAN NOT NULL COMMENT 'Made from simulated bars',
+  REVISION NUMBER(38, 0) NOT NULL COMMENT '0 when first written, one more for each change',
+  COMPUTED_AT TIMESTAMP_NTZ(6) NOT NULL COMMENT 'When the row was last written, UTC',
+  CONSTRAINT EXCHANGE_SPREADS_IDENTITY PRIMARY KEY (PAIR, EXCHANGE_A, EXCHANGE_B, WINDOW_START)
+)
+DATA_RETENTION_TIME_IN_DAYS = 7
+COMMENT = 'How far two exchanges are apart in the price of a pair, by day';
+
+CREATE TABLE IF NOT EXISTS OPS.LATENCIES (
+  EXCHANGE VARCHAR NOT NULL COMMENT 'Exchange; ends in _SIM when simulated',
+  PAIR VARCHAR NOT NULL COMMENT 'Pair as BASE-QUOTE',
+  WINDOW_START TIMESTAMP_NTZ(6) NOT NULL COMMENT 'Start of the hour in exchange time, UTC, inclusive',
+  WINDOW_END TIMESTAMP_NTZ(6) NOT NULL COMMENT 'End of the hour, exclusive',
+  STAGE VARCHAR NOT NULL COMMENT 'exchange_to_producer, producer_to_warehouse or exchange_to_warehouse',
+  P50_MS FLOAT NOT NULL COMMENT 'Median in milliseconds over live trades; to the start of the transaction that stored them',
+  P95_MS FLOAT NOT NULL COMMENT '95th percentile',
+  P99_MS FLOAT NOT NULL COMMENT '99th percentile',
+  MOST_MS FLOAT NOT NULL COMMENT 'Longest',
+  TRADE_ROWS NUMBER(38, 0) NOT NULL COMMENT 'Rows it is computed from',
+  IS_SIMULATED BOOLEAN NOT NULL COMMENT 'Made from simulated trades',
+  REVISION NUMBER(38, 0) NOT NULL COMMENT '0 when first written, one more for each change',
+  COMPUTED_AT TIMESTAMP_NTZ(6) NOT NULL COMMENT 'When the row was last written, UTC',
+  CONSTRAINT LATENCIES_IDENTITY PRIMARY KEY (EXCHANGE, PAIR, WINDOW_START, STAGE)
+)
+DATA_RETENTION_TIME_IN_DAYS = 7
+COMMENT = 'How long live trades took from the exchange to the warehouse, by hour';
+
+-- migrations/V1.8.0__costs_and_audits.sql
+-- Grain: COSTS one row a day and configuration (WINDOW_START, CONFIGURATION); AUDITS one row an audit and pair
+--        (AUDITED_AT, EXCHANGE, PAIR).
+-- Input: snowflake_sql/costs.py and `crypto-platform audit`. Output: what the warehouse costs as it is configured and
+--        as it might be, and what each audit found.
+-- Source: formulas in snowflake_sql/costs.py; verdicts in streaming/audit/verdict.py.
+
+CREATE TABLE IF NOT EXISTS OPS.COSTS (
+  WINDOW_START TIMESTAMP_NTZ(6) NOT NULL COMMENT 'Start of the day that was measured, UTC, inclusive',
+  WINDOW_END TIMESTAMP_NTZ(6) NOT NULL COMMENT 'End of it, exclusive',
+  CONFIGURATION VARCHAR NOT NULL COMMENT 'How rows would be loaded',
+  IN_USE BOOLEAN NOT NULL COMMENT 'Whether the platform is configured so',
+  RECEIVED_ROWS NUMBER(38, 0) NOT NULL COMMENT 'Trades and quotes behind the rows of the day, before Flink compressed quotes to seconds',
+  LOADED_ROWS NUMBER(38, 0) NOT NULL COMMENT 'Rows loaded within the day',
+  LOADED_BYTES NUMBER(38, 0) NOT NULL COMMENT 'Bytes of their values as text',
+  REDUCTION FLOAT COMMENT 'RECEIVED_ROWS by LOADED_ROWS; empty when nothing was loaded',
+  WAREHOUSE_SECONDS FLOAT NOT NULL COMMENT 'Seconds a day that a warehouse would be awake for it',
+  CREDITS_PER_DAY FLOAT NOT NULL COMMENT 'Estimated credits a day',
+  FORMULA VARCHAR NOT NULL COMMENT 'How the estimate comes about, with its source',
+  COMPUTED_AT TIMESTAMP_NTZ(6) NOT NULL COMMENT 'When the row was written, UTC',
+  CONSTRAINT COSTS_IDENTITY PRIMARY KEY (WINDOW_START, CONFIGURATION)
+)
+DATA_RETENTION_TIME_IN_DAYS = 7
+COMMENT = 'Estimated credits a day, for this configuration and the obvious others';
+
+CREATE TABLE IF NOT EXISTS OPS.AUDITS (
+  AUDITED_AT TIMESTAMP_NTZ(6) NOT NULL COMMENT 'When the audit began, UTC',
+  EXCHANGE VARCHAR NOT NULL COMMENT 'Exchange; ends in _SIM when simulated',
+  PAIR VARCHAR NOT NULL COMMENT 'Pair as BASE-QUOTE',
+  SINCE TIMESTAMP_NTZ(6) NOT NULL COMMENT 'Trades from this exchange time on were compared, UTC',
+  FIRST_ID NUMBER(38, 0) NOT NULL COMMENT 'Lowest trade id of the comparison',
+  LAST_ID NUMBER(38, 0) NOT NULL COMMENT 'Highest one',
+  EXPECTED NUMBER(38, 0) NOT NULL COMMENT 'Trade ids that should be in the warehouse',
+  LOST NUMBER(38, 0) NOT NULL COMMENT 'Of them, missing below the newest one',
+  PENDING NUMBER(38, 0) NOT NULL COMMENT 'Of them, still on their way above it',
+  DUPLICATED NUMBER(38, 0) NOT NULL COMMENT 'Ids that stand more than once',
+  LATE NUMBER(38, 0) NOT NULL COMMENT 'Trades that came behind the watermark',
+  MISMATCHED_BARS NUMBER(38, 0) NOT NULL COMMENT 'One-minute bars that differ from their trades',
+  IS_CLEAN BOOLEAN NOT NULL COMMENT 'Nothing lost, pending, duplicated or different',
+  CONSTRAINT AUDITS_IDENTITY PRIMARY KEY (AUDITED_AT, EXCHANGE, PAIR)
+)
+DATA_RETENTION_TIME_IN_DAYS = 7
+COMMENT = 'Verdicts of the audits of the whole line, by pair';
+
 -- migrations/R__views.sql
 -- Grain: LATEST_PRICE one row a pair that traded within the last day; BARS one row a pair, interval and window;
 --        MINUTES one row a pair and minute from its first to its last bar.
--- Input: RAW.TRADES, MARKET.BARS_1M, _5M, _15M, _1H. Output: what people query first.
+--        SPREADS one row a pair and minute with a quote; VOLATILITY one row a pair and traded minute; CORRELATION_24H one
+--        row two pairs of an exchange; TOP_MOVERS one row a pair that traded within the last day.
+-- Input: RAW.TRADES, MARKET.BARS_1M, _5M, _15M, _1H, _1D. Output: what people query first.
 -- Source: the last trade is the last by (exchange time, trade id), as a bar's close is. The bound of one day
 --         lets both engines skip older data. A minute without trades has the close before it as its four prices, zero
 --         volume and no VWAP, whether the stream wrote a bar of zero trades for it or nothing at all; `IS_EMPTY` says so.
---         A pause is filled for at most a day (1,440 minutes).
+--         A pause is filled for at most a day (1,440 minutes). Bars of an interval that is not stored come from
+--         queries/bars_of_any_interval.sql. Volatility is the root of the sum of realized variances (Andersen and
+--         Bollerslev 1998) over up to 60 traded minutes, scaled to a year of 525,600 minutes by the minutes they are.
 
 CREATE OR REPLACE VIEW MARKET.LATEST_PRICE COMMENT = 'Last trade of each pair within the last day' AS
 SELECT
@@ -437,7 +628,14 @@ SELECT
   QUOTE_VOLUME, VWAP, TRADE_COUNT, FIRST_TRADE_ID, LAST_TRADE_ID, BUY_VOLUME, SELL_VOLUME, SPREAD, SPREAD_BP,
   QUOTED_MS, REALIZED_VARIANCE, GARMAN_KLASS, ROGERS_SATCHELL, FLAGGED_COUNT, IS_SIMULATED, REVISION, COMPUTED_BY,
   LOADED_AT
-FROM MARKET.BARS_1H;
+FROM MARKET.BARS_1H
+UNION ALL
+SELECT
+  EXCHANGE, PAIR, '1d' AS INTERVAL_NAME, WINDOW_START, WINDOW_END, OPEN, HIGH, LOW, CLOSE, VOLUME,
+  QUOTE_VOLUME, VWAP, TRADE_COUNT, FIRST_TRADE_ID, LAST_TRADE_ID, BUY_VOLUME, SELL_VOLUME, SPREAD, SPREAD_BP,
+  QUOTED_MS, REALIZED_VARIANCE, GARMAN_KLASS, ROGERS_SATCHELL, FLAGGED_COUNT, IS_SIMULATED, REVISION, COMPUTED_BY,
+  LOADED_AT
+FROM MARKET.BARS_1D;
 
 CREATE OR REPLACE VIEW MARKET.MINUTES COMMENT = 'Every minute of each pair, empty ones with the price before them' AS
 WITH numbers AS (
@@ -476,3 +674,126 @@ SELECT
 FROM filled f
 LEFT JOIN MARKET.BARS_1M q
   ON q.EXCHANGE = f.EXCHANGE AND q.PAIR = f.PAIR AND q.WINDOW_START = f.MINUTE_START;
+
+CREATE OR REPLACE VIEW MARKET.SPREADS COMMENT = 'Spread of each pair and minute, weighted with time' AS
+SELECT
+  EXCHANGE,
+  PAIR,
+  WINDOW_START,
+  WINDOW_END,
+  SPREAD,
+  SPREAD_BP,
+  QUOTED_MS,
+  CLOSE,
+  IS_SIMULATED
+FROM MARKET.BARS_1M
+WHERE QUOTED_MS > 0;
+
+CREATE OR REPLACE VIEW MARKET.VOLATILITY COMMENT = 'Volatility of up to 60 traded minutes that end with each minute' AS
+WITH summed AS (
+  SELECT
+    EXCHANGE,
+    PAIR,
+    WINDOW_START,
+    WINDOW_END,
+    CLOSE,
+    IS_SIMULATED,
+    SUM(REALIZED_VARIANCE) OVER (
+      PARTITION BY EXCHANGE, PAIR ORDER BY WINDOW_START ROWS BETWEEN 59 PRECEDING AND CURRENT ROW
+    ) AS VARIANCE,
+    COUNT(REALIZED_VARIANCE) OVER (
+      PARTITION BY EXCHANGE, PAIR ORDER BY WINDOW_START ROWS BETWEEN 59 PRECEDING AND CURRENT ROW
+    ) AS MINUTES
+  FROM MARKET.BARS_1M
+  WHERE TRADE_COUNT > 0
+)
+SELECT
+  EXCHANGE,
+  PAIR,
+  WINDOW_START,
+  WINDOW_END,
+  CLOSE,
+  SQRT(VARIANCE) AS REALIZED_VOLATILITY,
+  SQRT(VARIANCE * 525600 / MINUTES) AS ANNUAL_VOLATILITY,
+  MINUTES,
+  IS_SIMULATED
+FROM summed
+WHERE MINUTES > 0;
+
+CREATE OR REPLACE VIEW MARKET.CORRELATION_24H COMMENT = 'Correlation of one-minute returns over the last day' AS
+WITH returns AS (
+  SELECT
+    EXCHANGE,
+    PAIR,
+    WINDOW_START,
+    IS_SIMULATED,
+    LN(CAST(CLOSE AS FLOAT) / CAST(LAG(CLOSE) OVER (PARTITION BY EXCHANGE, PAIR ORDER BY WINDOW_START) AS FLOAT))
+      AS LOG_RETURN,
+    LAG(WINDOW_START) OVER (PARTITION BY EXCHANGE, PAIR ORDER BY WINDOW_START) AS START_BEFORE
+  FROM MARKET.BARS_1M
+  WHERE WINDOW_START >= DATEADD('day', -1, SYSDATE())
+    AND TRADE_COUNT > 0
+)
+SELECT
+  a.EXCHANGE AS EXCHANGE,
+  a.PAIR AS PAIR_A,
+  b.PAIR AS PAIR_B,
+  CASE
+    WHEN MAX(a.LOG_RETURN) > MIN(a.LOG_RETURN) AND MAX(b.LOG_RETURN) > MIN(b.LOG_RETURN)
+      THEN CORR(a.LOG_RETURN, b.LOG_RETURN)
+  END AS CORRELATION,
+  COUNT(*) AS OBSERVATIONS,
+  BOOLOR_AGG(a.IS_SIMULATED) AS IS_SIMULATED
+FROM returns a
+JOIN returns b ON b.EXCHANGE = a.EXCHANGE AND b.WINDOW_START = a.WINDOW_START AND b.PAIR > a.PAIR
+WHERE a.START_BEFORE = DATEADD('MINUTE', -1, a.WINDOW_START)
+  AND b.START_BEFORE = DATEADD('MINUTE', -1, b.WINDOW_START)
+GROUP BY a.EXCHANGE, a.PAIR, b.PAIR;
+
+CREATE OR REPLACE VIEW MARKET.TOP_MOVERS COMMENT = 'Change of each price over the last day, the greatest first' AS
+WITH day_bars AS (
+  SELECT
+    EXCHANGE,
+    PAIR,
+    WINDOW_START,
+    OPEN,
+    CLOSE,
+    HIGH,
+    LOW,
+    QUOTE_VOLUME,
+    IS_SIMULATED,
+    ROW_NUMBER() OVER (PARTITION BY EXCHANGE, PAIR ORDER BY WINDOW_START) AS FROM_START,
+    ROW_NUMBER() OVER (PARTITION BY EXCHANGE, PAIR ORDER BY WINDOW_START DESC) AS FROM_END
+  FROM MARKET.BARS_1M
+  WHERE WINDOW_START >= DATEADD('day', -1, SYSDATE())
+    AND TRADE_COUNT > 0
+),
+moved AS (
+  SELECT
+    EXCHANGE,
+    PAIR,
+    MIN(WINDOW_START) AS SINCE,
+    MAX(CASE WHEN FROM_START = 1 THEN OPEN END) AS OPEN,
+    MAX(CASE WHEN FROM_END = 1 THEN CLOSE END) AS CLOSE,
+    MAX(HIGH) AS HIGH,
+    MIN(LOW) AS LOW,
+    CAST(SUM(CAST(QUOTE_VOLUME AS NUMBER(38, 18))) AS NUMBER(38, 18)) AS QUOTE_VOLUME,
+    BOOLOR_AGG(IS_SIMULATED) AS IS_SIMULATED
+  FROM day_bars
+  GROUP BY EXCHANGE, PAIR
+)
+SELECT
+  EXCHANGE,
+  PAIR,
+  SINCE,
+  OPEN,
+  CLOSE,
+  HIGH,
+  LOW,
+  QUOTE_VOLUME,
+  100 * (CAST(CLOSE AS FLOAT) / CAST(OPEN AS FLOAT) - 1) AS CHANGE_PERCENT,
+  RANK() OVER (
+    PARTITION BY EXCHANGE ORDER BY ABS(CAST(CLOSE AS FLOAT) / CAST(OPEN AS FLOAT) - 1) DESC, PAIR
+  ) AS PLACE,
+  IS_SIMULATED
+FROM moved;

@@ -230,11 +230,29 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = _env(
         "CRYPTO_LOG_LEVEL", "info", description="Least severe level that is logged"
     )
-    loader_batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = _env(
-        "CRYPTO_LOADER_BATCH_ROWS", 5000, description="Rows after which the loader writes a batch"
+    loader_engine: Literal["batch", "streaming"] = _env(
+        "CRYPTO_LOADER_ENGINE",
+        "batch",
+        description="How rows travel: in transactions (batch), or by Snowpipe Streaming (streaming), which "
+        "needs an account and keeps its warehouse asleep",
     )
-    loader_batch_ms: Annotated[int, Field(ge=1, le=600_000)] = _env(
-        "CRYPTO_LOADER_BATCH_MS", 200, description="Milliseconds after which the loader writes what it has"
+    loader_batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] | None = _env(
+        "CRYPTO_LOADER_BATCH_ROWS",
+        None,
+        description="Rows after which the loader writes a batch; unset: by engine (50,000; batch on an "
+        "account 250,000)",
+    )
+    loader_batch_ms: Annotated[int, Field(ge=1, le=3_600_000)] | None = _env(
+        "CRYPTO_LOADER_BATCH_MS",
+        None,
+        description="Milliseconds after which the loader writes what it has; unset: by engine (emulator "
+        "200; streaming 1,000; batch on an account 300,000)",
+    )
+    loader_merge_ms: Annotated[int, Field(ge=1, le=86_400_000)] = _env(
+        "CRYPTO_LOADER_MERGE_MS",
+        900_000,
+        description="Engine streaming: milliseconds between merges of bars, quotes, anomalies and gaps, "
+        "which Snowpipe Streaming cannot replace; each merge wakes the warehouse",
     )
     loader_raw_tickers: bool = _env(
         "CRYPTO_LOADER_RAW_TICKERS",
@@ -245,6 +263,12 @@ class Settings(BaseModel):
         "CRYPTO_METRICS_PORT",
         None,
         description="Port of this process's /metrics; set by the stack, 0 switches it off",
+    )
+    retention: str = _env(
+        "CRYPTO_RETENTION",
+        "RAW.TRADES=30,RAW.TICKERS=8,RAW.DEAD_LETTERS=30,MARKET.QUOTE_BARS_1S=90,OPS.LATE_TRADES=30",
+        description="Days for which rows are kept before they are exported to Parquet and deleted, by table; "
+        "a table that is not named is kept",
     )
     history_start: date = _env(
         "CRYPTO_HISTORY_START",
@@ -527,6 +551,14 @@ def _refuse_contradictions(settings: Settings) -> None:
         raise SettingsError(
             "SNOWFLAKE_ACCOUNT is set, but neither SNOWFLAKE_PRIVATE_KEY_PATH nor SNOWFLAKE_PASSWORD.",
             "Set a key (recommended) or a password, or unset the account to use the emulator.",
+        )
+    if settings.loader_engine == "streaming" and not (
+        settings.snowflake_account and settings.snowflake_private_key_path
+    ):
+        raise SettingsError(
+            "CRYPTO_LOADER_ENGINE is streaming, which needs SNOWFLAKE_ACCOUNT and "
+            "SNOWFLAKE_PRIVATE_KEY_PATH: no emulator speaks Snowpipe Streaming.",
+            "Set both, or take the engine batch.",
         )
     if settings.kafka_security_protocol.startswith("SASL") and not settings.kafka_sasl_mechanism:
         raise SettingsError(

@@ -20,11 +20,14 @@ settings.load_profile("any-machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of the chaos test; see tests/chaos/test_producer_chaos.py."""
+    """Options of tests whose long version has a make target."""
     parser.addoption(
         "--chaos-seconds", type=float, default=52.0, help="length of the chaos, 600 for the whole"
     )
     parser.addoption("--chaos-seed", type=int, default=1, help="decides which fault strikes when")
+    parser.addoption(
+        "--away-seconds", type=float, default=0.0, help="how long the warehouse is away in its test, at least"
+    )
     parser.addoption("--chaos-report", type=Path, default=None, help="a JSON file for the result")
 
 

@@ -1,10 +1,14 @@
 -- Grain: LATEST_PRICE one row a pair that traded within the last day; BARS one row a pair, interval and window;
 --        MINUTES one row a pair and minute from its first to its last bar.
--- Input: RAW.TRADES, MARKET.BARS_1M, _5M, _15M, _1H. Output: what people query first.
+--        SPREADS one row a pair and minute with a quote; VOLATILITY one row a pair and traded minute; CORRELATION_24H one
+--        row two pairs of an exchange; TOP_MOVERS one row a pair that traded within the last day.
+-- Input: RAW.TRADES, MARKET.BARS_1M, _5M, _15M, _1H, _1D. Output: what people query first.
 -- Source: the last trade is the last by (exchange time, trade id), as a bar's close is. The bound of one day
 --         lets both engines skip older data. A minute without trades has the close before it as its four prices, zero
 --         volume and no VWAP, whether the stream wrote a bar of zero trades for it or nothing at all; `IS_EMPTY` says so.
---         A pause is filled for at most a day (1,440 minutes).
+--         A pause is filled for at most a day (1,440 minutes). Bars of an interval that is not stored come from
+--         queries/bars_of_any_interval.sql. Volatility is the root of the sum of realized variances (Andersen and
+--         Bollerslev 1998) over up to 60 traded minutes, scaled to a year of 525,600 minutes by the minutes they are.
 
 CREATE OR REPLACE VIEW MARKET.LATEST_PRICE COMMENT = 'Last trade of each pair within the last day' AS
 SELECT
@@ -48,7 +52,14 @@ SELECT
   QUOTE_VOLUME, VWAP, TRADE_COUNT, FIRST_TRADE_ID, LAST_TRADE_ID, BUY_VOLUME, SELL_VOLUME, SPREAD, SPREAD_BP,
   QUOTED_MS, REALIZED_VARIANCE, GARMAN_KLASS, ROGERS_SATCHELL, FLAGGED_COUNT, IS_SIMULATED, REVISION, COMPUTED_BY,
   LOADED_AT
-FROM MARKET.BARS_1H;
+FROM MARKET.BARS_1H
+UNION ALL
+SELECT
+  EXCHANGE, PAIR, '1d' AS INTERVAL_NAME, WINDOW_START, WINDOW_END, OPEN, HIGH, LOW, CLOSE, VOLUME,
+  QUOTE_VOLUME, VWAP, TRADE_COUNT, FIRST_TRADE_ID, LAST_TRADE_ID, BUY_VOLUME, SELL_VOLUME, SPREAD, SPREAD_BP,
+  QUOTED_MS, REALIZED_VARIANCE, GARMAN_KLASS, ROGERS_SATCHELL, FLAGGED_COUNT, IS_SIMULATED, REVISION, COMPUTED_BY,
+  LOADED_AT
+FROM MARKET.BARS_1D;
 
 CREATE OR REPLACE VIEW MARKET.MINUTES COMMENT = 'Every minute of each pair, empty ones with the price before them' AS
 WITH numbers AS (
@@ -87,3 +98,126 @@ SELECT
 FROM filled f
 LEFT JOIN MARKET.BARS_1M q
   ON q.EXCHANGE = f.EXCHANGE AND q.PAIR = f.PAIR AND q.WINDOW_START = f.MINUTE_START;
+
+CREATE OR REPLACE VIEW MARKET.SPREADS COMMENT = 'Spread of each pair and minute, weighted with time' AS
+SELECT
+  EXCHANGE,
+  PAIR,
+  WINDOW_START,
+  WINDOW_END,
+  SPREAD,
+  SPREAD_BP,
+  QUOTED_MS,
+  CLOSE,
+  IS_SIMULATED
+FROM MARKET.BARS_1M
+WHERE QUOTED_MS > 0;
+
+CREATE OR REPLACE VIEW MARKET.VOLATILITY COMMENT = 'Volatility of up to 60 traded minutes that end with each minute' AS
+WITH summed AS (
+  SELECT
+    EXCHANGE,
+    PAIR,
+    WINDOW_START,
+    WINDOW_END,
+    CLOSE,
+    IS_SIMULATED,
+    SUM(REALIZED_VARIANCE) OVER (
+      PARTITION BY EXCHANGE, PAIR ORDER BY WINDOW_START ROWS BETWEEN 59 PRECEDING AND CURRENT ROW
+    ) AS VARIANCE,
+    COUNT(REALIZED_VARIANCE) OVER (
+      PARTITION BY EXCHANGE, PAIR ORDER BY WINDOW_START ROWS BETWEEN 59 PRECEDING AND CURRENT ROW
+    ) AS MINUTES
+  FROM MARKET.BARS_1M
+  WHERE TRADE_COUNT > 0
+)
+SELECT
+  EXCHANGE,
+  PAIR,
+  WINDOW_START,
+  WINDOW_END,
+  CLOSE,
+  SQRT(VARIANCE) AS REALIZED_VOLATILITY,
+  SQRT(VARIANCE * 525600 / MINUTES) AS ANNUAL_VOLATILITY,
+  MINUTES,
+  IS_SIMULATED
+FROM summed
+WHERE MINUTES > 0;
+
+CREATE OR REPLACE VIEW MARKET.CORRELATION_24H COMMENT = 'Correlation of one-minute returns over the last day' AS
+WITH returns AS (
+  SELECT
+    EXCHANGE,
+    PAIR,
+    WINDOW_START,
+    IS_SIMULATED,
+    LN(CAST(CLOSE AS FLOAT) / CAST(LAG(CLOSE) OVER (PARTITION BY EXCHANGE, PAIR ORDER BY WINDOW_START) AS FLOAT))
+      AS LOG_RETURN,
+    LAG(WINDOW_START) OVER (PARTITION BY EXCHANGE, PAIR ORDER BY WINDOW_START) AS START_BEFORE
+  FROM MARKET.BARS_1M
+  WHERE WINDOW_START >= DATEADD('day', -1, SYSDATE())
+    AND TRADE_COUNT > 0
+)
+SELECT
+  a.EXCHANGE AS EXCHANGE,
+  a.PAIR AS PAIR_A,
+  b.PAIR AS PAIR_B,
+  CASE
+    WHEN MAX(a.LOG_RETURN) > MIN(a.LOG_RETURN) AND MAX(b.LOG_RETURN) > MIN(b.LOG_RETURN)
+      THEN CORR(a.LOG_RETURN, b.LOG_RETURN)
+  END AS CORRELATION,
+  COUNT(*) AS OBSERVATIONS,
+  BOOLOR_AGG(a.IS_SIMULATED) AS IS_SIMULATED
+FROM returns a
+JOIN returns b ON b.EXCHANGE = a.EXCHANGE AND b.WINDOW_START = a.WINDOW_START AND b.PAIR > a.PAIR
+WHERE a.START_BEFORE = DATEADD('MINUTE', -1, a.WINDOW_START)
+  AND b.START_BEFORE = DATEADD('MINUTE', -1, b.WINDOW_START)
+GROUP BY a.EXCHANGE, a.PAIR, b.PAIR;
+
+CREATE OR REPLACE VIEW MARKET.TOP_MOVERS COMMENT = 'Change of each price over the last day, the greatest first' AS
+WITH day_bars AS (
+  SELECT
+    EXCHANGE,
+    PAIR,
+    WINDOW_START,
+    OPEN,
+    CLOSE,
+    HIGH,
+    LOW,
+    QUOTE_VOLUME,
+    IS_SIMULATED,
+    ROW_NUMBER() OVER (PARTITION BY EXCHANGE, PAIR ORDER BY WINDOW_START) AS FROM_START,
+    ROW_NUMBER() OVER (PARTITION BY EXCHANGE, PAIR ORDER BY WINDOW_START DESC) AS FROM_END
+  FROM MARKET.BARS_1M
+  WHERE WINDOW_START >= DATEADD('day', -1, SYSDATE())
+    AND TRADE_COUNT > 0
+),
+moved AS (
+  SELECT
+    EXCHANGE,
+    PAIR,
+    MIN(WINDOW_START) AS SINCE,
+    MAX(CASE WHEN FROM_START = 1 THEN OPEN END) AS OPEN,
+    MAX(CASE WHEN FROM_END = 1 THEN CLOSE END) AS CLOSE,
+    MAX(HIGH) AS HIGH,
+    MIN(LOW) AS LOW,
+    CAST(SUM(CAST(QUOTE_VOLUME AS NUMBER(38, 18))) AS NUMBER(38, 18)) AS QUOTE_VOLUME,
+    BOOLOR_AGG(IS_SIMULATED) AS IS_SIMULATED
+  FROM day_bars
+  GROUP BY EXCHANGE, PAIR
+)
+SELECT
+  EXCHANGE,
+  PAIR,
+  SINCE,
+  OPEN,
+  CLOSE,
+  HIGH,
+  LOW,
+  QUOTE_VOLUME,
+  100 * (CAST(CLOSE AS FLOAT) / CAST(OPEN AS FLOAT) - 1) AS CHANGE_PERCENT,
+  RANK() OVER (
+    PARTITION BY EXCHANGE ORDER BY ABS(CAST(CLOSE AS FLOAT) / CAST(OPEN AS FLOAT) - 1) DESC, PAIR
+  ) AS PLACE,
+  IS_SIMULATED
+FROM moved;

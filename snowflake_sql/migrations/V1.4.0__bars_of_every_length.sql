@@ -5,7 +5,7 @@
 -- Source: streaming/records.py (Bar, QuoteBar, LateTrade, CleanTrade). A bar without trades has no VWAP and no trade
 --         ids; a bar written before this script has none of the new figures.
 
-ALTER TABLE RAW.TRADES ADD COLUMN RULES VARCHAR COMMENT 'Anomaly rules that flag the trade, separated by commas; empty: none';
+ALTER TABLE RAW.TRADES ADD COLUMN IF NOT EXISTS RULES VARCHAR COMMENT 'Anomaly rules that flag the trade, separated by commas; empty: none';
 
 ALTER TABLE MARKET.BARS_1M ALTER COLUMN VWAP DROP NOT NULL;
 
@@ -13,23 +13,23 @@ ALTER TABLE MARKET.BARS_1M ALTER COLUMN FIRST_TRADE_ID DROP NOT NULL;
 
 ALTER TABLE MARKET.BARS_1M ALTER COLUMN LAST_TRADE_ID DROP NOT NULL;
 
-ALTER TABLE MARKET.BARS_1M ADD COLUMN BUY_VOLUME NUMBER(38, 18) COMMENT 'Volume of trades whose taker bought';
+ALTER TABLE MARKET.BARS_1M ADD COLUMN IF NOT EXISTS BUY_VOLUME NUMBER(38, 18) COMMENT 'Volume of trades whose taker bought';
 
-ALTER TABLE MARKET.BARS_1M ADD COLUMN SELL_VOLUME NUMBER(38, 18) COMMENT 'Volume of trades whose taker sold';
+ALTER TABLE MARKET.BARS_1M ADD COLUMN IF NOT EXISTS SELL_VOLUME NUMBER(38, 18) COMMENT 'Volume of trades whose taker sold';
 
-ALTER TABLE MARKET.BARS_1M ADD COLUMN SPREAD NUMBER(38, 18) COMMENT 'Mean of ask less bid, weighted with time, half up at 10 decimals; empty without quotes';
+ALTER TABLE MARKET.BARS_1M ADD COLUMN IF NOT EXISTS SPREAD NUMBER(38, 18) COMMENT 'Mean of ask less bid, weighted with time, half up at 10 decimals; empty without quotes';
 
-ALTER TABLE MARKET.BARS_1M ADD COLUMN SPREAD_BP NUMBER(38, 18) COMMENT 'Mean of that in basis points of the mid price, weighted with time';
+ALTER TABLE MARKET.BARS_1M ADD COLUMN IF NOT EXISTS SPREAD_BP NUMBER(38, 18) COMMENT 'Mean of that in basis points of the mid price, weighted with time';
 
-ALTER TABLE MARKET.BARS_1M ADD COLUMN QUOTED_MS NUMBER(38, 0) COMMENT 'Milliseconds of the window in which a valid quote held';
+ALTER TABLE MARKET.BARS_1M ADD COLUMN IF NOT EXISTS QUOTED_MS NUMBER(38, 0) COMMENT 'Milliseconds of the window in which a valid quote held';
 
-ALTER TABLE MARKET.BARS_1M ADD COLUMN REALIZED_VARIANCE FLOAT COMMENT 'Sum of squared log returns from the open over five-second slots';
+ALTER TABLE MARKET.BARS_1M ADD COLUMN IF NOT EXISTS REALIZED_VARIANCE FLOAT COMMENT 'Sum of squared log returns from the open over five-second slots';
 
-ALTER TABLE MARKET.BARS_1M ADD COLUMN GARMAN_KLASS FLOAT COMMENT 'Garman-Klass variance of the log price';
+ALTER TABLE MARKET.BARS_1M ADD COLUMN IF NOT EXISTS GARMAN_KLASS FLOAT COMMENT 'Garman-Klass variance of the log price';
 
-ALTER TABLE MARKET.BARS_1M ADD COLUMN ROGERS_SATCHELL FLOAT COMMENT 'Rogers-Satchell variance of the log price';
+ALTER TABLE MARKET.BARS_1M ADD COLUMN IF NOT EXISTS ROGERS_SATCHELL FLOAT COMMENT 'Rogers-Satchell variance of the log price';
 
-ALTER TABLE MARKET.BARS_1M ADD COLUMN FLAGGED_COUNT NUMBER(38, 0) COMMENT 'Trade ids of flagged trades, which are in no other figure';
+ALTER TABLE MARKET.BARS_1M ADD COLUMN IF NOT EXISTS FLAGGED_COUNT NUMBER(38, 0) COMMENT 'Trade ids of flagged trades, which are in no other figure';
 
 ALTER TABLE MARKET.BARS_1H ALTER COLUMN VWAP DROP NOT NULL;
 
@@ -37,27 +37,27 @@ ALTER TABLE MARKET.BARS_1H ALTER COLUMN FIRST_TRADE_ID DROP NOT NULL;
 
 ALTER TABLE MARKET.BARS_1H ALTER COLUMN LAST_TRADE_ID DROP NOT NULL;
 
-ALTER TABLE MARKET.BARS_1H ADD COLUMN BUY_VOLUME NUMBER(38, 18) COMMENT 'Volume of trades whose taker bought';
+ALTER TABLE MARKET.BARS_1H ADD COLUMN IF NOT EXISTS BUY_VOLUME NUMBER(38, 18) COMMENT 'Volume of trades whose taker bought';
 
-ALTER TABLE MARKET.BARS_1H ADD COLUMN SELL_VOLUME NUMBER(38, 18) COMMENT 'Volume of trades whose taker sold';
+ALTER TABLE MARKET.BARS_1H ADD COLUMN IF NOT EXISTS SELL_VOLUME NUMBER(38, 18) COMMENT 'Volume of trades whose taker sold';
 
-ALTER TABLE MARKET.BARS_1H ADD COLUMN SPREAD NUMBER(38, 18) COMMENT 'Mean of ask less bid, weighted with time, half up at 10 decimals; empty without quotes';
+ALTER TABLE MARKET.BARS_1H ADD COLUMN IF NOT EXISTS SPREAD NUMBER(38, 18) COMMENT 'Mean of ask less bid, weighted with time, half up at 10 decimals; empty without quotes';
 
-ALTER TABLE MARKET.BARS_1H ADD COLUMN SPREAD_BP NUMBER(38, 18) COMMENT 'Mean of that in basis points of the mid price, weighted with time';
+ALTER TABLE MARKET.BARS_1H ADD COLUMN IF NOT EXISTS SPREAD_BP NUMBER(38, 18) COMMENT 'Mean of that in basis points of the mid price, weighted with time';
 
-ALTER TABLE MARKET.BARS_1H ADD COLUMN QUOTED_MS NUMBER(38, 0) COMMENT 'Milliseconds of the window in which a valid quote held';
+ALTER TABLE MARKET.BARS_1H ADD COLUMN IF NOT EXISTS QUOTED_MS NUMBER(38, 0) COMMENT 'Milliseconds of the window in which a valid quote held';
 
-ALTER TABLE MARKET.BARS_1H ADD COLUMN REALIZED_VARIANCE FLOAT COMMENT 'Sum of squared log returns from the open over five-second slots';
+ALTER TABLE MARKET.BARS_1H ADD COLUMN IF NOT EXISTS REALIZED_VARIANCE FLOAT COMMENT 'Sum of squared log returns from the open over five-second slots';
 
-ALTER TABLE MARKET.BARS_1H ADD COLUMN GARMAN_KLASS FLOAT COMMENT 'Garman-Klass variance of the log price';
+ALTER TABLE MARKET.BARS_1H ADD COLUMN IF NOT EXISTS GARMAN_KLASS FLOAT COMMENT 'Garman-Klass variance of the log price';
 
-ALTER TABLE MARKET.BARS_1H ADD COLUMN ROGERS_SATCHELL FLOAT COMMENT 'Rogers-Satchell variance of the log price';
+ALTER TABLE MARKET.BARS_1H ADD COLUMN IF NOT EXISTS ROGERS_SATCHELL FLOAT COMMENT 'Rogers-Satchell variance of the log price';
 
-ALTER TABLE MARKET.BARS_1H ADD COLUMN FLAGGED_COUNT NUMBER(38, 0) COMMENT 'Trade ids of flagged trades, which are in no other figure';
+ALTER TABLE MARKET.BARS_1H ADD COLUMN IF NOT EXISTS FLAGGED_COUNT NUMBER(38, 0) COMMENT 'Trade ids of flagged trades, which are in no other figure';
 
-ALTER TABLE MARKET.BARS_1H ADD COLUMN KAFKA_PARTITION NUMBER(38, 0) COMMENT 'Partition of the bars topic; empty when only a rollup wrote it';
+ALTER TABLE MARKET.BARS_1H ADD COLUMN IF NOT EXISTS KAFKA_PARTITION NUMBER(38, 0) COMMENT 'Partition of the bars topic; empty when only a rollup wrote it';
 
-ALTER TABLE MARKET.BARS_1H ADD COLUMN KAFKA_OFFSET NUMBER(38, 0) COMMENT 'Offset in that partition';
+ALTER TABLE MARKET.BARS_1H ADD COLUMN IF NOT EXISTS KAFKA_OFFSET NUMBER(38, 0) COMMENT 'Offset in that partition';
 
 CREATE TABLE IF NOT EXISTS MARKET.BARS_5M (
   EXCHANGE VARCHAR NOT NULL COMMENT 'Exchange; ends in _SIM when simulated',

@@ -52,7 +52,7 @@ class Batch:
         if table.mode is Mode.KEEP:
             entries[(message.topic, message.partition, message.offset)] = entry
             return
-        identity = tuple(loadable.row[i] for i in table.identity_indexes)
+        identity = table.identity_of(loadable.row)
         if identity in entries:
             self.repeated[table.name] = self.repeated.get(table.name, 0) + 1
             if table.mode is Mode.APPEND:

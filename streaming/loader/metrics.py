@@ -32,6 +32,12 @@ class LoaderMetrics:
         self.quarantined = Counter(
             "crypto_loader_quarantined", "Messages sent to RAW.DEAD_LETTERS", registry=self.registry
         )
+        self.dropped = Counter(
+            "crypto_loader_rows_dropped",
+            "Rows that Snowpipe Streaming left out and that are dead letters now, by table; alert above 0",
+            ["table"],
+            registry=self.registry,
+        )
         self.batch_seconds = Histogram(
             "crypto_loader_batch_seconds",
             "Time of one transaction",
@@ -75,7 +81,9 @@ class LoaderMetrics:
         for counted in (written.duplicates, batch.repeated):
             for table, rows in counted.items():
                 self.duplicates.labels(table).inc(rows)
-        self.quarantined.inc(batch.quarantined)
+        for table, rows in written.dropped.items():
+            self.dropped.labels(table).inc(rows)
+        self.quarantined.inc(batch.quarantined + sum(written.dropped.values()))
         self.batch_seconds.observe(seconds)
         self.last_commit.set(written.committed_at_ns / 1e9)
         committed_at_us = written.committed_at_ns // 1000

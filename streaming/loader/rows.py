@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -49,12 +48,14 @@ MOST_RAW_BYTES: Final = 64 * 1024
 VOLUME_INTEGER_DIGITS: Final = 20
 VOLUME_SCALE: Final = 18
 LARGEST_INTEGER: Final = 2**63 - 1
+MOST_AHEAD_US: Final = 300_000_000
+"""How far a record's exchange time may be ahead of its receive time; the record is compared with itself, so
+that a replay decides as the first time."""
 EARLIEST_S: Final = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())
 LATEST_S: Final = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp())
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A Kafka message as the loader needs it."""
 
     topic: str
@@ -63,8 +64,7 @@ class Message:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Loadable:
+class Loadable(msgspec.Struct, frozen=True):
     """A row for `table`.
 
     `exchange_time_us` is set for records whose latency is measured, `refused` when the row is a dead letter
@@ -137,7 +137,8 @@ def _trade(message: Message) -> Loadable:
     if trade.first_id > trade.trade_id:
         raise RecordError(f"first_id {trade.first_id} is above trade_id {trade.trade_id}.")
     row: Row = [
-        *_names(trade.exchange, trade.pair),
+        _plain(trade.exchange, "exchange"),
+        _plain(trade.pair, "pair"),
         _integer(trade.first_id, "first_id"),
         _integer(trade.trade_id, "trade_id"),
         _integer(trade.count, "count"),
@@ -145,7 +146,7 @@ def _trade(message: Message) -> Loadable:
         size_text(trade.size),
         trade.side,
         *_record_tail(trade),
-        _printable(trade.rules) or None,
+        _printable(trade.rules) if trade.rules else None,
         message.partition,
         message.offset,
     ]
@@ -236,6 +237,7 @@ def _quote_bar(message: Message) -> Loadable:
 
 def _late_trade(message: Message) -> Loadable:
     late = _late_trade_decoder.decode(message.value)
+    _version(late.v)
     row: Row = [
         *_names(late.exchange, late.pair),
         _integer(late.first_id, "first_id"),
@@ -251,6 +253,7 @@ def _late_trade(message: Message) -> Loadable:
 
 
 def _window(bar: Bar | QuoteBar, length_ms: int) -> Row:
+    _version(bar.v)
     if bar.window_end_ms - bar.window_start_ms != length_ms or bar.window_start_ms % length_ms:
         raise RecordError(f"window_end_ms {bar.window_end_ms} does not end a window of {length_ms} ms.")
     return [
@@ -288,7 +291,7 @@ def _anomaly(message: Message) -> Loadable:
         _micros(anomaly.exchange_time_us, "exchange_time_us"),
         _nanos(anomaly.receive_time_ns),
         anomaly.simulated,
-        _integer(anomaly.v, "v"),
+        _version(anomaly.v),
         message.partition,
         message.offset,
     ]
@@ -308,7 +311,7 @@ def _gap(message: Message) -> Loadable:
         None if gap.filled_at_us is None else _micros(gap.filled_at_us, "filled_at_us"),
         gap.status,
         gap.simulated,
-        _integer(gap.v, "v"),
+        _version(gap.v),
         message.partition,
         message.offset,
     ]
@@ -325,7 +328,7 @@ def _dead_letter(message: Message) -> Loadable:
         _printable(letter.raw),
         _nanos(letter.receive_time_ns),
         _printable(letter.producer_id),
-        _integer(letter.v, "v"),
+        _version(letter.v),
         message.topic,
         message.partition,
         message.offset,
@@ -357,6 +360,8 @@ def loaded_topics(*, raw_tickers: bool) -> tuple[str, ...]:
 
 
 def _record_tail(record: Trade | Ticker) -> Row:
+    if record.exchange_time_us > record.receive_time_ns // 1000 + MOST_AHEAD_US:
+        raise RecordError(f"exchange_time_us {record.exchange_time_us} is in the future.")
     return [
         _micros(record.exchange_time_us, "exchange_time_us"),
         _nanos(record.receive_time_ns),
@@ -365,8 +370,14 @@ def _record_tail(record: Trade | Ticker) -> Row:
         _plain(record.producer_id, "producer_id"),
         _integer(record.producer_epoch, "producer_epoch"),
         _integer(record.seq, "seq"),
-        _integer(record.v, "v"),
+        _version(record.v),
     ]
+
+
+def _version(version: int) -> int:
+    if version != SCHEMA_VERSION:
+        raise RecordError(f"v {version} is not schema version {SCHEMA_VERSION}.")
+    return version
 
 
 def _names(exchange: str, pair: str) -> Row:

@@ -19,17 +19,21 @@ from typing import Final
 import structlog
 
 from streaming.errors import PlatformError, ServiceUnavailableError
+from streaming.loader import garbage
 from streaming.loader.batch import Batch, Entry, Identity, TopicPartition, gather
+from streaming.loader.engines import Pace
 from streaming.loader.metrics import LoaderMetrics
+from streaming.loader.rows import Message
 from streaming.loader.sink import OffsetConflictError, RowRefusedError, Sink
 from streaming.loader.source import DISCOVER_EVERY_S, Source
 from streaming.loader.tables import Table
-from streaming.settings import Settings
 
 FIRST_WAIT_S: Final = 0.5
 LONGEST_WAIT_S: Final = 10.0
 STALLED_AFTER_S: Final = 60.0
 LAG_EVERY_S: Final = 1.0
+LISTEN_S: Final = 0.5
+"""Within this time a loader that collects for minutes hears that it is to stop."""
 
 log = structlog.get_logger(__name__)
 
@@ -47,15 +51,14 @@ class Loader:
     """Loads until it is told to stop.
 
     Args:
-        settings: batch size and time.
+        pace: when a batch is full.
         source: where messages come from.
         sink: where they go.
         metrics: what is counted.
     """
 
-    def __init__(self, settings: Settings, source: Source, sink: Sink, metrics: LoaderMetrics) -> None:
-        self._rows = settings.loader_batch_rows
-        self._seconds = settings.loader_batch_ms / 1000
+    def __init__(self, pace: Pace, source: Source, sink: Sink, metrics: LoaderMetrics) -> None:
+        self._pace = pace
         self._source = source
         self._sink = sink
         self._metrics = metrics
@@ -69,6 +72,7 @@ class Loader:
         self._progress_s = time.monotonic()
         self._next_lag_s = 0.0
         self._next_discovery_s = 0.0
+        self._garbage = garbage.Between()
 
     def ready(self) -> tuple[bool, Mapping[str, object]]:
         """Whether it loads now, for `/ready`."""
@@ -89,7 +93,7 @@ class Loader:
                 self._connect()
                 pauses = waits()
                 while not stop.is_set():
-                    self._step()
+                    self._step(stop)
             except (ServiceUnavailableError, OffsetConflictError) as error:
                 self._lose_connection(error)
                 stop.wait(next(pauses))
@@ -145,15 +149,27 @@ class Loader:
         self._position = self._source.positions()
         self._next_discovery_s = time.monotonic() + DISCOVER_EVERY_S
 
-    def _step(self) -> None:
+    def _step(self, stop: threading.Event) -> None:
         if self._pending is None:
-            messages = self._source.read(self._rows, self._seconds)
-            self._observe()
+            messages = self._collect(stop)
             if messages:
                 self._pending = gather(messages, self._position, self._stored)
         if self._pending is not None:
             self._write(self._pending)
+        self._garbage.tick()
         self._progress_s = time.monotonic()
+
+    def _collect(self, stop: threading.Event) -> list[Message]:
+        """Messages until the batch is full, its time is over, or the loader is told to stop."""
+        deadline_s = time.monotonic() + self._pace.seconds
+        messages: list[Message] = []
+        while len(messages) < self._pace.rows and (left_s := deadline_s - time.monotonic()) > 0:
+            messages += self._source.read(self._pace.rows - len(messages), min(left_s, LISTEN_S))
+            self._observe()
+            self._progress_s = time.monotonic()
+            if stop.is_set():
+                break
+        return messages
 
     def _write(self, batch: Batch) -> None:
         started_s = time.perf_counter()

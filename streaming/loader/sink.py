@@ -3,15 +3,17 @@
 What belongs here: the transaction, duplicates of stored rows, and which errors mean what. What does not: when
 to try again (`streaming.loader.service`), how rows travel (`streaming.loader.transfer`).
 
-`Sink` is all the service knows, so that an engine for Snowpipe Streaming (a channel a partition, offset
-tokens) can take its place.
+`Sink` is all the service knows. This is the engine `batch`; the other one is `streaming.loader.snowpipe`.
+
+A small batch travels as one JSON bind a table, a large one as a Parquet file that COPY reads. The file is
+unique and COPY is part of the transaction, so that a loader that dies leaves at most a file, never a row.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -21,8 +23,9 @@ from snowflake.connector.errors import Error
 from streaming import warehouse
 from streaming.errors import PlatformError, ServiceUnavailableError
 from streaming.loader import tables
-from streaming.loader.batch import Batch, Entry, Identity, TopicPartition
+from streaming.loader.batch import Batch, TopicPartition
 from streaming.loader.rows import Row, timestamp_text
+from streaming.loader.stored import StoredRows
 from streaming.loader.tables import Mode, Table
 from streaming.loader.transfer import BULK_ROWS, staged_file
 from streaming.settings import Settings
@@ -48,11 +51,16 @@ class RowRefusedError(PlatformError):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a transaction did. `duplicates` were in the table already; both count rows by table name."""
+    """What a transaction did. `duplicates` were in the table already; all count rows by table name.
+
+    `dropped` are rows that the warehouse left out although it was told to store them; they are in the dead
+    letters instead.
+    """
 
     rows: Mapping[str, int]
     duplicates: Mapping[str, int]
     committed_at_ns: int
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
 
 class Sink(Protocol):
@@ -98,16 +106,12 @@ class WarehouseSink:
         self._settings = settings
         self._connect = connect or _connect
         self._connection: SnowflakeConnection | None = None
-        self._highest: dict[Table, dict[Identity, int]] = {}
+        self._stored = StoredRows(self._query)
 
     def open(self) -> dict[TopicPartition, int]:
         self.close()
         self._connection = self._connect(self._settings)
-        self._highest = {
-            table: {tuple(row[:-1]): int(row[-1]) for row in self._query(table.select_highest)}
-            for table in tables.ALL
-            if table.mode is Mode.APPEND
-        }
+        self._stored.refresh()
         offsets = {(row[0], int(row[1])): int(row[2]) for row in self._query(tables.SELECT_OFFSETS)}
         self._end("ROLLBACK")
         return offsets
@@ -150,7 +154,7 @@ class WarehouseSink:
         for table, entries in batch.entries.items():
             rows = [entry.row for entry in entries.values()]
             if table.mode is Mode.APPEND:
-                known = self._known(table, entries)
+                known = self._stored.known(table, entries)
                 rows = [entry.row for identity, entry in entries.items() if identity not in known]
                 duplicates[table.name] = len(known)
             if not rows:
@@ -164,26 +168,8 @@ class WarehouseSink:
         self._end("COMMIT")
         for table, entries in batch.entries.items():
             if table.mode is Mode.APPEND:
-                self._raise_highest(table, entries)
+                self._stored.add(table, entries)
         return Written(written, duplicates, time.time_ns())
-
-    def _known(self, table: Table, entries: Mapping[Identity, Entry]) -> set[Identity]:
-        """Which rows are stored already. Only those at or below the highest stored one can be."""
-        highest = self._highest[table]
-        suspects = [identity for identity in entries if _number(identity) <= highest.get(identity[:-1], -1)]
-        if not suspects:
-            return set()
-        bound = table.index(table.prune)
-        bounds: list[Any] = [entries[identity].row[bound] for identity in suspects]
-        found = self._query(table.select_known, (_json(suspects), min(bounds), max(bounds)))
-        return {tuple(row) for row in found}
-
-    def _raise_highest(self, table: Table, entries: Iterable[Identity]) -> None:
-        highest = self._highest[table]
-        for identity in entries:
-            key, number = identity[:-1], _number(identity)
-            if number > highest.get(key, -1):
-                highest[key] = number
 
     def _append(self, table: Table, rows: list[Row]) -> None:
         if len(rows) < BULK_ROWS:
@@ -194,12 +180,15 @@ class WarehouseSink:
             self._change(table.copy(path.name), table=table)
 
     def _upsert(self, table: Table, rows: list[Row]) -> int:
-        """Rows replaced and inserted."""
-        bound = table.index(table.prune)
-        values: list[Any] = [row[bound] for row in rows]
-        binds = (_json(rows), min(values), max(values))
-        replaced = self._change(table.update_later, *binds, table=table)
-        return replaced + self._change(table.insert_missing, *binds, table=table)
+        """Rows replaced and inserted, in binds of bounded size."""
+        bound, changed = table.index(table.prune), 0
+        for start in range(0, len(rows), BULK_ROWS):
+            part = rows[start : start + BULK_ROWS]
+            values: list[Any] = [row[bound] for row in part]
+            binds = (_json(part), min(values), max(values))
+            changed += self._change(table.update_later, *binds, table=table)
+            changed += self._change(table.insert_missing, *binds, table=table)
+        return changed
 
     def _move_offsets(self, batch: Batch, now: str) -> None:
         moves = [
@@ -249,13 +238,6 @@ def _connect(settings: Settings) -> SnowflakeConnection:
 
 def _stamped(rows: Iterable[Row], now: str) -> list[Row]:
     return [[*row, now] for row in rows]
-
-
-def _number(identity: Identity) -> int:
-    """The growing part of an APPEND table's identity."""
-    number = identity[-1]
-    assert isinstance(number, int)
-    return number
 
 
 def _json(rows: object) -> str:

@@ -79,17 +79,18 @@ class Source(Protocol):
 
 @dataclass
 class KafkaSource:
-    """The topics that `settings` want loaded, on their brokers."""
+    """The topics that `settings` want loaded, or some of them, on their brokers."""
 
     settings: Settings
-    topics: tuple[str, ...] = field(init=False)
+    topics: tuple[str, ...] = ()
     _consumer: Consumer = field(init=False)
     _positions: dict[Place, int] = field(default_factory=dict)
     _ends: dict[Place, int] = field(default_factory=dict)
     _complaint: str | None = None
 
     def __post_init__(self) -> None:
-        self.topics = loaded_topics(raw_tickers=self.settings.loader_raw_tickers)
+        if not self.topics:
+            self.topics = loaded_topics(raw_tickers=self.settings.loader_raw_tickers)
         self._consumer = kafka.consumer(
             self.settings,
             GROUP,

@@ -10,10 +10,12 @@ a hundred times slower on both engines.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import Final
+from operator import itemgetter
+from typing import Any, Final
 
 TEXT: Final = "VARCHAR"
 INTEGER: Final = "NUMBER(38, 0)"
@@ -72,8 +74,9 @@ class Table:
         return self.column_names.index(column)
 
     @cached_property
-    def identity_indexes(self) -> tuple[int, ...]:
-        return tuple(self.index(name) for name in self.identity)
+    def identity_of(self) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+        """Takes a row's identity out of it; every table with one has several columns in it."""
+        return itemgetter(*(self.index(name) for name in self.identity))
 
     @cached_property
     def insert(self) -> str:

@@ -80,7 +80,7 @@ class Emulator:
             env=inherited() | self.environment,
             cwd=REPOSITORY,
             check=True,
-            timeout=60,
+            timeout=180,
             stdout=subprocess.PIPE,
             text=True,
         ).stdout

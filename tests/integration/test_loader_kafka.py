@@ -24,7 +24,7 @@ from streaming import topics, warehouse
 from streaming.errors import PlatformError
 from streaming.loader.tables import ANOMALIES, BARS, DEAD_LETTERS, GAPS, LATE_TRADES, QUOTE_BARS_1S, TICKERS
 from streaming.settings import LOOPBACK
-from tests.integration import emulator_process
+from tests.integration import emulator_process, mortal_loader
 from tests.integration.emulator_process import REPOSITORY, Emulator
 from tests.unit.loader.test_loader_rows import BAR, SAMPLES, TRADE
 
@@ -194,16 +194,51 @@ def test_trades_survive_kills_of_the_loader_once_each(line: Line) -> None:
     line.await_that("every trade", lambda: line.rows(query) == expected, 60)
 
 
-def test_a_warehouse_that_was_away_gets_everything(line: Line) -> None:
+@pytest.mark.parametrize("point", mortal_loader.POINTS)
+def test_a_loader_killed_anywhere_in_a_large_batch_loads_each_trade_once(line: Line, point: str) -> None:
+    """Kill -9 before PUT, after COPY, before COMMIT and after it; another loader goes on."""
+    line.end_loader(signal.SIGKILL)
+    first = 40_000 + 1_000 * list(mortal_loader.POINTS).index(point)
+    producer = clients.producer(line.emulator.settings)
+    for trade_id in range(first, first + 400):
+        for pair in PAIRS:
+            send(producer, topics.CLEAN_TRADES, trade(pair, trade_id))
+    producer.flush(10)
+    doomed = line.spawn("mortal", [sys.executable, "-m", "tests.integration.mortal_loader", point])
+    assert doomed.wait(timeout=60) == -signal.SIGKILL
+    query = (
+        "SELECT COUNT(*), COUNT(DISTINCT PAIR || TRADE_ID), MIN(TRADE_ID), MAX(TRADE_ID) FROM RAW.TRADES "
+        f"WHERE TRADE_ID BETWEEN {first} AND {first + 999}"
+    )
+    if point != "after_commit":
+        assert line.rows(query)[0][0] == 0, "it did not die before its commit"
+    line.start_loader()
+    expected = [(400 * len(PAIRS), 400 * len(PAIRS), first, first + 399)]
+    line.await_that("every trade once", lambda: line.rows(query) == expected, 60)
+
+
+def test_a_warehouse_that_was_away_gets_everything(line: Line, request: pytest.FixtureRequest) -> None:
+    """For some seconds, or as long as `--away-seconds` says; trades keep coming meanwhile."""
+    away_s = float(request.config.getoption("--away-seconds"))
     producer = clients.producer(line.emulator.settings)
     line.emulator.kill()
-    for trade_id in range(30_000, 30_300):
+    deadline_s, last = time.monotonic() + away_s, 30_300
+    for trade_id in range(30_000, last):
         send(producer, topics.CLEAN_TRADES, trade("BTC-USDT", trade_id))
     producer.flush(10)
     line.await_that("the loader says so", lambda: line.get("/ready").status_code == 503, 40)
+    while time.monotonic() < deadline_s:
+        send(producer, topics.CLEAN_TRADES, trade("BTC-USDT", last))
+        last += 1
+        time.sleep(0.1)
+    producer.flush(10)
     line.emulator.start()
-    query = "SELECT COUNT(*), COUNT(DISTINCT TRADE_ID) FROM RAW.TRADES WHERE TRADE_ID BETWEEN 30000 AND 30299"
-    line.await_that("every trade", lambda: line.rows(query) == [(300, 300)], 60)
+    query = (
+        "SELECT COUNT(*), COUNT(DISTINCT TRADE_ID), MAX(TRADE_ID) FROM RAW.TRADES "
+        "WHERE TRADE_ID >= 30000 AND TRADE_ID < 40000"
+    )
+    expected = [(last - 30_000, last - 30_000, last - 1)]
+    line.await_that("every trade", lambda: line.rows(query) == expected, 60)
     line.await_that("the loader is ready again", line.is_ready)
 
 

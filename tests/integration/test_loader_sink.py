@@ -105,7 +105,6 @@ def test_rows_and_offsets_of_all_tables_arrive_together(emulator: Emulator, sink
         topics.CLEAN_TRADES: 3,
         topics.CLEAN_TICKERS: 1,
         topics.BARS_1M: 1,
-        topics.ANOMALIES: 0,
         topics.GAPS: 1,
         topics.DEAD_LETTERS: 1,
     }

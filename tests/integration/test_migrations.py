@@ -11,6 +11,7 @@ from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import ProgrammingError
 
 from infra.local.emulator_cursor import CONFLICT
+from snowflake_sql import catalog
 from snowflake_sql.deploy import ACCOUNT, MIGRATIONS, scripts
 from streaming import warehouse
 from streaming.loader import tables
@@ -62,6 +63,24 @@ def test_the_first_run_applies_every_script_and_the_second_none(empty: Emulator)
             "WHERE TABLE_SCHEMA IN ('RAW', 'MARKET', 'OPS') AND TABLE_TYPE = 'BASE TABLE'",
         )
         assert {name for name, comment in comments if comment} >= {table.name for table in tables.ALL}
+
+
+def test_every_migration_runs_twice_without_harm(empty: Emulator) -> None:
+    """Also without schemachange's history: by hand, or after that table was lost."""
+    deploy(empty)
+    shape = (
+        "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, DATA_TYPE, IS_NULLABLE "
+        "FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA IN ('RAW', 'MARKET', 'OPS') ORDER BY 1, 2, 3"
+    )
+    with warehouse.connect(empty.settings) as connection:
+        connection.cursor().execute("INSERT INTO OPS.LOAD_OFFSETS VALUES ('t', 1, 5, '2026-01-01 00:00:00')")
+        before = warehouse.rows(connection, shape)
+        for name in scripts(MIGRATIONS):
+            for statement in catalog.split(catalog.read(f"migrations/{name.removesuffix('.sql')}")):
+                connection.cursor().execute(statement)
+        assert warehouse.rows(connection, shape) == before
+        assert warehouse.rows(connection, "SELECT NEXT_OFFSET FROM OPS.LOAD_OFFSETS") == [(5,)]
+        assert warehouse.rows(connection, "SELECT COUNT(*) FROM MARKET.BARS") == [(0,)]
 
 
 def test_what_the_emulator_skips_is_exactly_this() -> None:

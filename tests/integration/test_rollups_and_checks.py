@@ -77,7 +77,7 @@ def make_trades(seed: int) -> list[CleanTrade]:
                     side="buy" if chance.random() < 0.6 else "sell",
                     rules="hampel,burst" if chance.random() < 0.08 else "",
                     exchange_time_us=int(START.timestamp() * 1_000_000) + milliseconds * 1000,
-                    receive_time_ns=int(START.timestamp()) * 10**9,
+                    receive_time_ns=int(START.timestamp()) * 10**9 + milliseconds * 1_000_000,
                     producer_id="p",
                     producer_epoch=1,
                     seq=len(trades) + 1,

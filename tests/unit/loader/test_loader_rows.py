@@ -194,6 +194,19 @@ BAD = [
     Bad(topics.CLEAN_TRADES, {"first_id": -1}, "first_id"),
     Bad(topics.CLEAN_TRADES, {"exchange_time_us": 0}, "exchange_time_us"),
     Bad(topics.CLEAN_TRADES, {"receive_time_ns": 10**20}, "receive_time_ns"),
+    Bad(topics.CLEAN_TRADES, {"price": "a string"}, "plain"),
+    Bad(topics.CLEAN_TRADES, {"price": "9" * 80}, "does not fit"),
+    Bad(topics.CLEAN_TRADES, {"trade_id": int("9" * 80)}, "trade_id"),
+    Bad(topics.CLEAN_TRADES, {"trade_id": None}, "Expected `int`"),
+    Bad(topics.CLEAN_TRADES, {"pair": None}, "Expected `str`"),
+    Bad(topics.CLEAN_TRADES, {"exchange_time_us": 1_767_225_901_223_457}, "in the future"),
+    Bad(topics.CLEAN_TRADES, {"v": 2}, "schema version"),
+    Bad(topics.CLEAN_TICKERS, {"exchange_time_us": 1_767_225_901_223_457}, "in the future"),
+    Bad(topics.CLEAN_TICKERS, {"last_price": 2}, "Expected `str | null`"),
+    Bad(topics.BARS_1M, {"v": 2}, "schema version"),
+    Bad(topics.QUOTE_BARS_1S, {"v": 0}, "schema version"),
+    Bad(topics.LATE_TRADES, {"v": 2}, "schema version"),
+    Bad(topics.GAPS, {"v": 2}, "schema version"),
     Bad(topics.CLEAN_TRADES, {"exchange": ""}, "exchange is empty"),
     Bad(topics.CLEAN_TRADES, {"pair": "A\x00B"}, "NUL"),
     Bad(topics.CLEAN_TICKERS, {"bid_price": "abc"}, "bid_price"),
@@ -318,6 +331,14 @@ def test_what_breaks_the_contract_becomes_a_dead_letter_with_its_text(bad: Bad) 
     assert bad.reason in row["REASON"]
     assert row["RAW_TEXT"] == value.decode()
     assert (row["SOURCE_TOPIC"], row["KAFKA_PARTITION"], row["KAFKA_OFFSET"]) == (bad.topic, 3, 77)
+
+
+@pytest.mark.parametrize("lacking", ["trade_id", "price", "exchange_time_us", "v"])
+def test_a_field_that_is_gone_is_a_dead_letter_and_a_new_one_is_none(lacking: str) -> None:
+    """The version may be left out, as msgspec takes its default; everything else that is gone is told."""
+    record = {name: value for name, value in TRADE.items() if name != lacking}
+    assert convert(topics.CLEAN_TRADES, record).refused is (lacking != "v")
+    assert not convert(topics.CLEAN_TRADES, TRADE | {"a_new_field": "x"}).refused
 
 
 def test_a_dead_letter_still_names_its_market() -> None:

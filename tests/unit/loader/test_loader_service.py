@@ -9,11 +9,11 @@ from itertools import islice
 
 import pytest
 
-from streaming import settings as settings_module
 from streaming import topics
 from streaming.errors import ServiceUnavailableError
 from streaming.loader import service, tables
 from streaming.loader.batch import Batch, TopicPartition
+from streaming.loader.engines import Pace
 from streaming.loader.metrics import LoaderMetrics
 from streaming.loader.rows import Message, Row
 from streaming.loader.service import FIRST_WAIT_S, LONGEST_WAIT_S, Loader, waits
@@ -158,9 +158,8 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def make_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
     def make(messages: list[Message], sink: MemorySink | None = None, first: int = 0, rows: int = 3) -> Run:
-        settings = settings_module.load({"CRYPTO_LOADER_BATCH_ROWS": str(rows)})
         source, sink = MemorySource({PLACE: messages}, first), sink or MemorySink()
-        return Run(source, sink, Loader(settings, source, sink, LoaderMetrics()), threading.Event())
+        return Run(source, sink, Loader(Pace(rows, 0.2), source, sink, LoaderMetrics()), threading.Event())
 
     return make
 

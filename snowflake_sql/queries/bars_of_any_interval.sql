@@ -1,0 +1,48 @@
+-- Grain: one row a pair and window of :window_seconds (EXCHANGE, PAIR, WINDOW_START) with a trade.
+-- Input: MARKET.BARS_1M with :from_time <= WINDOW_START < :to_time, UTC; :window_seconds is a multiple of 60, and windows
+--        begin at multiples of it since 1970.
+-- Output: bars of an interval that no table stores, with the columns that minutes add up to.
+-- Source: definition of a bar in streaming/records.py. VWAP = QUOTE_VOLUME / VOLUME, to 10 decimals; the spread is the
+--         mean of the minutes', weighted with the time they were quoted.
+
+WITH sliced AS (
+  SELECT
+    *,
+    DATEADD(
+      'SECOND',
+      -MOD(DATEDIFF('SECOND', CAST('1970-01-01' AS TIMESTAMP_NTZ(6)), WINDOW_START), :window_seconds),
+      WINDOW_START
+    ) AS SLICE_START
+  FROM MARKET.BARS_1M
+  WHERE WINDOW_START >= CAST(:from_time AS TIMESTAMP_NTZ(6))
+    AND WINDOW_START < CAST(:to_time AS TIMESTAMP_NTZ(6))
+    AND TRADE_COUNT > 0
+),
+minutes AS (
+  SELECT
+    *,
+    ROW_NUMBER() OVER (PARTITION BY EXCHANGE, PAIR, SLICE_START ORDER BY WINDOW_START) AS FROM_START,
+    ROW_NUMBER() OVER (PARTITION BY EXCHANGE, PAIR, SLICE_START ORDER BY WINDOW_START DESC) AS FROM_END
+  FROM sliced
+)
+SELECT
+  EXCHANGE,
+  PAIR,
+  SLICE_START AS WINDOW_START,
+  DATEADD('SECOND', :window_seconds, SLICE_START) AS WINDOW_END,
+  MAX(CASE WHEN FROM_START = 1 THEN OPEN END) AS OPEN,
+  MAX(HIGH) AS HIGH,
+  MIN(LOW) AS LOW,
+  MAX(CASE WHEN FROM_END = 1 THEN CLOSE END) AS CLOSE,
+  CAST(SUM(CAST(VOLUME AS NUMBER(38, 18))) AS NUMBER(38, 18)) AS VOLUME,
+  CAST(SUM(CAST(QUOTE_VOLUME AS NUMBER(38, 18))) AS NUMBER(38, 18)) AS QUOTE_VOLUME,
+  CAST(SUM(CAST(QUOTE_VOLUME AS FLOAT)) / SUM(CAST(VOLUME AS FLOAT)) AS NUMBER(38, 10)) AS VWAP,
+  CAST(SUM(CAST(TRADE_COUNT AS NUMBER(37, 0))) AS NUMBER(38, 0)) AS TRADE_COUNT,
+  MIN(FIRST_TRADE_ID) AS FIRST_TRADE_ID,
+  MAX(LAST_TRADE_ID) AS LAST_TRADE_ID,
+  SUM(CAST(SPREAD_BP AS FLOAT) * QUOTED_MS) / SUM(CASE WHEN SPREAD_BP IS NOT NULL THEN NULLIF(QUOTED_MS, 0) END)
+    AS SPREAD_BP,
+  BOOLOR_AGG(IS_SIMULATED) AS IS_SIMULATED
+FROM minutes
+GROUP BY EXCHANGE, PAIR, SLICE_START
+ORDER BY EXCHANGE, PAIR, WINDOW_START;
