@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
+import msgspec.inspect
 import sqlglot
 from sqlglot import exp
 from sqlglot.lineage import Node, lineage
@@ -79,6 +80,29 @@ def table_metadata(name: str) -> dict[str, str | dg.TableSchema]:
         "dagster/table_name": f"{platform_settings.load().snowflake_database}.{name}",
         "dagster/column_schema": schemas()[name],
     }
+
+
+def record_metadata(record: type[msgspec.Struct]) -> dict[str, dg.TableSchema]:
+    """The fields of a topic's messages, as Dagster's interface knows columns."""
+    columns = [
+        dg.TableColumn(
+            field.name,
+            _type_name(field.type),
+            constraints=dg.TableColumnConstraints(nullable=_is_nullable(field.type)),
+        )
+        for field in msgspec.inspect.type_info(record).fields  # type: ignore[attr-defined]
+    ]
+    return {"dagster/column_schema": dg.TableSchema(columns)}
+
+
+def _type_name(kind: Any) -> str:
+    if isinstance(kind, msgspec.inspect.UnionType):
+        return " or ".join(_type_name(one) for one in kind.types)
+    return type(kind).__name__.removesuffix("Type").lower()
+
+
+def _is_nullable(kind: Any) -> bool:
+    return isinstance(kind, msgspec.inspect.UnionType) and kind.includes_none
 
 
 def version_of(name: str) -> str:

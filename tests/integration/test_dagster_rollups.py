@@ -12,7 +12,7 @@ from crypto_platform import catalog
 from crypto_platform.defs.rollups import late_bars
 from crypto_platform.defs.rollups.assets import bars_1h
 from crypto_platform.defs.warehouse import checks
-from crypto_platform.defs.warehouse.resources import WarehouseResource
+from crypto_platform.defs.warehouse.resources import SnowflakeResource
 from streaming import warehouse
 from tests.integration import emulator_process
 from tests.integration.emulator_process import Emulator
@@ -90,7 +90,7 @@ def materialize(
     keys = [(start + timedelta(hours=index)).strftime("%Y-%m-%d-%H:%M") for index in range(hours)]
     tags = {"dagster/asset_partition_range_start": keys[0], "dagster/asset_partition_range_end": keys[-1]}
     return dg.materialize(
-        [bars_1h], resources={"warehouse": WarehouseResource()}, tags=tags, instance=instance
+        [bars_1h], resources={"warehouse": SnowflakeResource()}, tags=tags, instance=instance
     )
 
 
@@ -104,7 +104,7 @@ def check(rule: dg.AssetChecksDefinition, hours: float = 24) -> dg.AssetCheckEva
     result = dg.materialize(
         [dg.AssetSpec(key.asset_key), rule],
         selection=dg.AssetSelection.checks(rule),
-        resources={"warehouse": WarehouseResource()},
+        resources={"warehouse": SnowflakeResource()},
         run_config=dg.RunConfig({rule.node_def.name: checks.Span(hours=hours)}),
     )
     (evaluation,) = result.get_asset_check_evaluations()
@@ -157,7 +157,7 @@ def test_a_rollup_that_fails_leaves_no_half(tables: Tables, monkeypatch: pytest.
     monkeypatch.setattr(warehouse_sql.sql_files, "statements", lambda _: (*good, "SELECT * FROM NOT_THERE"))
     span = {"from_time": HOUR, "to_time": NOON}
     with (
-        WarehouseResource().connection("test") as connection,
+        SnowflakeResource().connection("test") as connection,
         pytest.raises(Exception, match=r"(?i)not_there"),
     ):
         warehouse_sql.run(connection, "rollups/bars_1h", span)
@@ -220,14 +220,14 @@ def test_an_empty_table_has_nothing_to_check_and_says_so(tables: Tables) -> None
 def recompute_late_bars() -> list[dg.AssetMaterialization | None]:
     with dg.DagsterInstance.ephemeral() as instance:
         job = late_bars.recompute_late_bars_job
-        job.execute_in_process(resources={"warehouse": WarehouseResource()}, instance=instance)
+        job.execute_in_process(resources={"warehouse": SnowflakeResource()}, instance=instance)
         found = instance.fetch_materializations(catalog.table_key("MARKET.BARS_1M"), limit=5).records
         return [record.asset_materialization for record in found]
 
 
 def late_bars_tick() -> object:
     with dg.build_schedule_context() as context:
-        return late_bars.recompute_late_bars_schedule(context, warehouse=WarehouseResource())
+        return late_bars.recompute_late_bars_schedule(context, warehouse=SnowflakeResource())
 
 
 BARS_AND_THEIR_MAKERS = (
@@ -264,4 +264,4 @@ def test_the_loaders_offsets_are_read_by_partition(tables: Tables) -> None:
     tables.connection.cursor().execute(
         "INSERT INTO OPS.LOAD_OFFSETS SELECT 'clean', 3, 42, '2026-03-01 10:00:00'::TIMESTAMP_NTZ"
     )
-    assert WarehouseResource().loaded_offsets() == {("clean", 3): 42}
+    assert SnowflakeResource().loaded_offsets() == {("clean", 3): 42}

@@ -16,7 +16,7 @@ import dagster as dg
 
 from crypto_platform import catalog, warehouse_sql
 from crypto_platform.defs.topics.resources import KafkaClusterResource
-from crypto_platform.defs.warehouse.resources import WarehouseResource
+from crypto_platform.defs.warehouse.resources import SnowflakeResource
 from crypto_platform.watch import lag
 
 SHOWN_ROWS: Final = 20
@@ -93,7 +93,7 @@ def sql_check(rule: Rule) -> dg.AssetChecksDefinition:
         asset=catalog.table_key(rule.table), name=rule.name, description=rule.meaning, pool="warehouse"
     )
     def check(
-        context: dg.AssetCheckExecutionContext, config: Span, warehouse: WarehouseResource
+        context: dg.AssetCheckExecutionContext, config: Span, warehouse: SnowflakeResource
     ) -> dg.AssetCheckResult:
         with warehouse.connection(f"dagster: {rule.name} run {context.run.run_id}") as connection:
             newest = warehouse_sql.newest(connection, rule.table, rule.time_column)
@@ -144,7 +144,7 @@ bars_equal_raw_trades, no_trade_stands_twice, trade_ids_are_contiguous = (sql_ch
     can_subset=True,
 )
 def loader_lag(
-    context: dg.AssetCheckExecutionContext, kafka: KafkaClusterResource, warehouse: WarehouseResource
+    context: dg.AssetCheckExecutionContext, kafka: KafkaClusterResource, warehouse: SnowflakeResource
 ) -> Iterator[dg.AssetCheckResult]:
     """Ask Kafka and the warehouse once and answer for every selected table."""
     lags = lag.lag_by_topic(kafka.end_offsets(tuple(catalog.TABLE_OF_TOPIC)), warehouse.loaded_offsets())
