@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 import msgspec.inspect
 import sqlglot
 from sqlglot import exp
-from sqlglot.lineage import Node, lineage
 
-from crypto_platform import catalog
 from snowflake_sql import catalog as sql_files
 from streaming import settings as platform_settings
+
+if TYPE_CHECKING:
+    from sqlglot.lineage import Node
 
 DIALECT: Final = "snowflake"
 
@@ -110,20 +111,10 @@ def version_of(name: str) -> str:
     return hashlib.sha256("\n".join(sql_files.statements(name)).encode()).hexdigest()[:16]
 
 
-def lineage_metadata(name: str) -> dict[str, dg.TableColumnLineage]:
-    """The column lineage of the MERGE in the SQL file `name`, as Dagster's interface knows it."""
-    sources = {
-        column: [
-            dg.TableColumnDep(asset_key=catalog.table_key(table), column_name=source)
-            for table, source in deps
-        ]
-        for column, deps in merge_lineage(sql_files.read(name)).items()
-    }
-    return {"dagster/column_lineage": dg.TableColumnLineage(deps_by_column=sources)}
-
-
 def merge_lineage(text: str) -> dict[str, list[tuple[str, str]]]:
     """From which (table, column) each inserted column of a MERGE comes; constants have no sources."""
+    from sqlglot.lineage import lineage
+
     columns_of = {name: {one.name: one.type for one in schema.columns} for name, schema in schemas().items()}
     nested: dict[str, dict[str, dict[str, str]]] = {}
     for name, columns in columns_of.items():

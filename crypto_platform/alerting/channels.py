@@ -9,15 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-import structlog
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from crypto_platform.alerting.rule import Message
 from streaming.errors import PlatformError
 
 TIMEOUT_S: Final = 5.0
-
-log = structlog.get_logger(__name__)
 
 
 class ChannelError(PlatformError):
@@ -39,6 +36,9 @@ class Log:
     name: str = "log"
 
     def send(self, message: Message) -> None:
+        import structlog
+
+        log = structlog.get_logger(__name__)
         report = log.info if message.firing.cleared_at_s else log.error
         report("alert", text=message.text, fingerprint=message.firing.condition.fingerprint)
 

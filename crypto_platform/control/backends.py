@@ -12,11 +12,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from crypto_platform.control.status import ControlError, NotManagedError, State, Status, combine
-from infra.local.services import Service
-from infra.local.supervision import ProcessState, Supervisor, SupervisorError
+
+if TYPE_CHECKING:
+    from infra.local.services import Service
+    from infra.local.supervision import ProcessState, Supervisor
 
 POLL_S: Final = 0.5
 STATE_OF: Final[Mapping[str, State]] = {
@@ -65,6 +67,8 @@ class Supervised:
     managed: bool = True
 
     def status(self, component: str) -> Status:
+        from infra.local.supervision import SupervisorError
+
         try:
             states = self.supervisor.states()
         except SupervisorError as error:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import dagster as dg
 
-from crypto_platform import catalog, table_schemas, warehouse_sql
+from crypto_platform import catalog, column_lineage, table_schemas, warehouse_sql
 from crypto_platform.defs.rollups.automation import condition_of
 from crypto_platform.defs.rollups.partitions import partitions_of
 from crypto_platform.defs.warehouse.resources import RETRY_POLICY, SnowflakeResource
@@ -70,7 +70,7 @@ def rollup_asset(rollup: Rollup) -> dg.AssetsDefinition:
         ],
         metadata={
             **table_schemas.table_metadata(rollup.table),
-            **table_schemas.lineage_metadata(rollup.name),
+            **column_lineage.metadata(rollup.name),
             **catalog.code(f"snowflake_sql/{rollup.name}.sql", "snowflake_sql/schema.sql"),
         },
         code_version=table_schemas.version_of(rollup.name),
