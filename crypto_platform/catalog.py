@@ -3,8 +3,8 @@
 What belongs here: asset keys, layers, the owner, and the constructor of an external asset. What does not:
 the assets themselves (`defs/<domain>/assets.py`).
 
-The first part of a key is the system that holds the asset (an exchange, `kafka`, `snowflake`), the rest is its
-name there. The database is left out of a table's key, so that renaming it does not lose its history.
+The first part of a key is the system that holds the asset (an exchange, `kafka`, `snowflake`), the rest is
+its name there. The database is left out of a table's key, so that renaming it does not lose its history.
 """
 
 from __future__ import annotations
@@ -98,7 +98,9 @@ STALE_AFTER: Final = dg.FreshnessPolicy.time_window(
 def code(*paths: str) -> dict[str, dg.CodeReferencesMetadataValue]:
     """Metadata that leads to the files, relative to the repository, in which an asset is made."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Class `(LocalFileCodeReference|CodeReferencesMetadataValue)` is currently in beta")
+        warnings.filterwarnings(
+            "ignore", "Class `(LocalFileCodeReference|CodeReferencesMetadataValue)` is currently in beta"
+        )
         references = [
             dg.LocalFileCodeReference(file_path=str(ROOT / path), line_number=1, label=path) for path in paths
         ]

@@ -4,8 +4,8 @@ What belongs here: reading and writing that file. What does not: deriving lineag
 (`crypto_platform.table_schemas`), which takes a second of processor time a rollup, too long for every process
 that loads the definitions.
 
-The file is written by `python -m crypto_platform.column_lineage`; a test compares it with the SQL. A rollup whose
-SQL it does not know is derived on the spot, so a new one appears by itself.
+The file is written by `python -m crypto_platform.column_lineage`; a test compares it with the SQL. A rollup
+whose SQL it does not know is derived on the spot, so a new one appears by itself.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def metadata(name: str) -> dict[str, dg.TableColumnLineage]:
     """The column lineage of the MERGE in the SQL file `name`, as Dagster's interface knows it."""
     sources = {
         column: [
-            dg.TableColumnDep(asset_key=catalog.table_key(table), column_name=source) for table, source in deps
+            dg.TableColumnDep(asset_key=catalog.table_key(table), column_name=source)
+            for table, source in deps
         ]
         for column, deps in of(name).items()
     }
@@ -64,7 +65,9 @@ def text() -> str:
     }
     lines = [
         f"{json.dumps(name)}: {{\n"
-        + ",\n".join(f"  {json.dumps(column)}: {json.dumps(deps)}" for column, deps in sorted(columns.items()))
+        + ",\n".join(
+            f"  {json.dumps(column)}: {json.dumps(deps)}" for column, deps in sorted(columns.items())
+        )
         + "\n}"
         for name, columns in lineages.items()
     ]

@@ -97,9 +97,7 @@ def judge(
     for fingerprint in [name for name in lasting if name not in holding]:
         changed.append(msgspec.structs.replace(lasting.pop(fingerprint), cleared_at_s=now_s))
     messages = _messages(changed)
-    unsent = {
-        channel: (*memory.unsent.get(channel, ()), *messages)[-UNSENT_KEPT:] for channel in channels
-    }
+    unsent = {channel: (*memory.unsent.get(channel, ()), *messages)[-UNSENT_KEPT:] for channel in channels}
     return changed, Memory(
         lasting=lasting,
         told_at_s=told,

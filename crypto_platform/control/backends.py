@@ -30,7 +30,8 @@ STATE_OF: Final[Mapping[str, State]] = {
     "STOPPED": "stopped",
     "STOPPING": "stopped",
 }
-"""Supervisor's states (supervisord.org, «Subprocesses», «Process States»). Only a request leads to STOPPED."""
+"""Supervisor's states (supervisord.org, «Subprocesses», «Process States»). Only a request leads to
+STOPPED."""
 
 
 class Backend(Protocol):
@@ -47,7 +48,9 @@ class Backend(Protocol):
         """Start what does not run and return when it is ready. Raises ControlError."""
 
     def stop(self, component: str, timeout_s: float) -> None:
-        """Let it finish what it holds (drain, savepoint) and return when it has ended. Raises ControlError."""
+        """Let it finish what it holds (drain, savepoint) and return when it has ended. Raises
+        ControlError.
+        """
 
 
 @dataclass(frozen=True)

@@ -55,5 +55,10 @@ def carry_out(component: Repairable, wish: Wish, *, recover: bool) -> Outcome:
     """
     before = component.status()
     action = choose(wish, before, recover=recover)
-    steps = {"none": component.status, "start": component.start, "recover": component.recover, "stop": component.stop}
+    steps = {
+        "none": component.status,
+        "start": component.start,
+        "recover": component.recover,
+        "stop": component.stop,
+    }
     return Outcome(action, before, steps[action]())

@@ -11,7 +11,8 @@ from typing import Final, Literal
 from streaming.errors import PlatformError
 
 State = Literal["running", "starting", "failed", "stopped", "unknown"]
-"""`stopped`: somebody asked for it. `failed`: it should run and does not. `unknown`: nobody answers who knows."""
+"""`stopped`: somebody asked for it. `failed`: it should run and does not. `unknown`: nobody answers who
+knows."""
 
 COMPONENTS: Final = ("kafka", "warehouse", "flink_jobs", "loader", "producer")
 """What Dagster manages, in the order in which it would start: each needs those before it."""

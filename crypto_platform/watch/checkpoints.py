@@ -18,8 +18,8 @@ AGE_LIMIT_S: Final = 90.0
 
 STUCK_INTERVALS: Final = 3
 STUCK_FLOOR_S: Final = 60.0
-"""A job is stuck after so many intervals without a checkpoint, but not sooner than this: two-second checkpoints
-are late now and then on a crowded machine, and a restart costs more than it saves."""
+"""A job is stuck after so many intervals without a checkpoint, but not sooner than this: two-second
+checkpoints are late now and then on a crowded machine, and a restart costs more than it saves."""
 
 State = Literal["ok", "missing", "not_running", "stale"]
 

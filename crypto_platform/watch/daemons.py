@@ -26,7 +26,9 @@ def judge(asset: str, ages_s: Mapping[str, float | None], errors: Mapping[str, s
         "daemons_with_errors": len(errors),
     }
     if silent:
-        return Finding(asset, "silent", f"No heartbeat for over {AGE_LIMIT_S:.0f} s: {', '.join(silent)}.", numbers)
+        return Finding(
+            asset, "silent", f"No heartbeat for over {AGE_LIMIT_S:.0f} s: {', '.join(silent)}.", numbers
+        )
     if errors:
         shown = "; ".join(f"{name}: {text[:200]}" for name, text in sorted(errors.items()))
         return Finding(asset, "errors", f"Daemons with errors: {shown}", numbers)

@@ -32,7 +32,10 @@ def feed_of(name: str, details: Mapping[str, Any] | None) -> Feed:
         return Feed(name, None)
     resting = set(details.get("pairs_resting", ()))
     ages = {
-        pair: min((age for age in (one["last_trade_age_s"], one["last_ticker_age_s"]) if age is not None), default=None)
+        pair: min(
+            (age for age in (one["last_trade_age_s"], one["last_ticker_age_s"]) if age is not None),
+            default=None,
+        )
         for pair, one in details["pairs"].items()
         if pair not in resting
     }
@@ -61,8 +64,12 @@ def judge(asset: str, feeds: Sequence[Feed]) -> Finding:
     if silent:
         return Finding(asset, "silent", f"Producers that do not answer: {', '.join(silent)}.", numbers)
     if stale:
-        sentence = f"No tick for over {AGE_LIMIT_S:.0f} s: {', '.join(stale[:10])}. Look at the producer's log."
+        sentence = (
+            f"No tick for over {AGE_LIMIT_S:.0f} s: {', '.join(stale[:10])}. Look at the producer's log."
+        )
         return Finding(asset, "stale", sentence, numbers)
     if any(feed.spooling for feed in feeds):
-        return Finding(asset, "spooling", "Kafka is away: trades wait in the producer's spool on disk.", numbers)
+        return Finding(
+            asset, "spooling", "Kafka is away: trades wait in the producer's spool on disk.", numbers
+        )
     return Finding(asset, "ok", f"Every pair had a tick within {AGE_LIMIT_S:.0f} s.", numbers)

@@ -43,7 +43,7 @@ def judge(
     worst = max(behind, key=lambda partition: behind[partition])
     name = pairs.get(worst, f"partition {worst}")
     sentence = (
-        f"{group} is {total} messages behind {topic}, over the limit of {LIMIT_MESSAGES}; worst is {name} with "
-        f"{behind[worst]}. Look for back-pressure in Flink."
+        f"{group} is {total} messages behind {topic}, over the limit of {LIMIT_MESSAGES}; worst is {name} "
+        f"with {behind[worst]}. Look for back-pressure in Flink."
     )
     return Finding(asset, "exceeded", sentence, numbers)

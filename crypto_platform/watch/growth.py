@@ -5,6 +5,7 @@ What belongs here: the trend over the latest looks. What does not: measuring the
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final, Literal
 
 import msgspec
@@ -48,7 +49,7 @@ def judge(trend: Trend, lag_messages: int, now_s: float) -> tuple[Verdict, Trend
     if lag_messages <= LIMIT_MESSAGES:
         was_troubled = trend.given_up
         return ("calm_again" if was_troubled else "calm"), Trend(lags)
-    growing = len(lags) == LOOKS and all(one < two for one, two in zip(lags, lags[1:], strict=False))
+    growing = len(lags) == LOOKS and all(one < two for one, two in pairwise(lags))
     if not after.restarted_at_s:
         return ("restart", Trend(lags, now_s)) if growing else ("calm", after)
     if after.given_up:
@@ -62,7 +63,7 @@ def explain(trend: Trend) -> str:
     """The trend in one sentence."""
     shown = ", ".join(map(str, trend.lags))
     if trend.given_up:
-        return f"The loader's lag keeps growing after a restart ({shown} messages): it needs a person, or more loaders."
+        return f"The loader's lag keeps growing after a restart ({shown} messages): more loaders are needed."
     if trend.restarted_at_s:
         return f"The loader's lag grew ({shown} messages); it is restarted once."
     return f"The loader's lag at the latest looks: {shown} messages."

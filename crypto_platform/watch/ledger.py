@@ -28,11 +28,15 @@ def judge_gaps(asset: str, counts: Mapping[str, int], oldest_open_s: float | Non
             "the exchange's REST interface may refuse it."
         )
         return Finding(asset, "open", sentence, numbers)
-    return Finding(asset, "ok", f"{numbers['gaps_open']} gaps are open, {numbers['gaps_filled']} were filled.", numbers)
+    return Finding(
+        asset, "ok", f"{numbers['gaps_open']} gaps are open, {numbers['gaps_filled']} were filled.", numbers
+    )
 
 
 def judge_refused(asset: str, by_stage: Mapping[str, int], window_s: float) -> Finding:
-    """Messages refused within the window, by the part that refused them; `load` is the loader's quarantine."""
+    """Messages refused within the window, by the part that refused them; `load` is the loader's
+    quarantine.
+    """
     total = sum(by_stage.values())
     quarantined = by_stage.get("load", 0)
     numbers = {
@@ -42,8 +46,12 @@ def judge_refused(asset: str, by_stage: Mapping[str, int], window_s: float) -> F
     }
     minutes = f"{window_s / 60:.0f} min"
     if quarantined:
-        return Finding(asset, "quarantine", f"The loader refused {quarantined} rows within {minutes}.", numbers)
+        return Finding(
+            asset, "quarantine", f"The loader refused {quarantined} rows within {minutes}.", numbers
+        )
     if total:
         stages = ", ".join(f"{stage} {count}" for stage, count in sorted(by_stage.items()))
-        return Finding(asset, "refused", f"{total} messages were refused within {minutes}: {stages}.", numbers)
+        return Finding(
+            asset, "refused", f"{total} messages were refused within {minutes}: {stages}.", numbers
+        )
     return Finding(asset, "ok", f"Nothing was refused within {minutes}.", numbers)

@@ -32,7 +32,10 @@ def judge(topic: str, asset: str, partitions: Sequence[PartitionState]) -> Findi
         "partitions_without_leader": len(leaderless),
     }
     if leaderless:
-        state, sentence = "leaderless", f"{topic} has no leader for partitions {leaderless}: start the dead brokers."
+        state, sentence = (
+            "leaderless",
+            f"{topic} has no leader for partitions {leaderless}: start the dead brokers.",
+        )
     elif behind:
         state, sentence = "under_replicated", f"{topic} lacks replicas in step in partitions {behind}."
     else:

@@ -2,8 +2,9 @@
 
 What belongs here: reading the instance. What does not: which of it is news (`alerting/rule.py`).
 
-All three are levels, not events: the latest finished run of each job, the latest evaluation of each check, the
-state of each freshness policy. So a condition clears by itself, and nothing is lost while the daemon is down.
+All three are levels, not events: the latest finished run of each job, the latest evaluation of each check,
+the state of each freshness policy. So a condition clears by itself, and nothing is lost while the daemon is
+down.
 """
 
 from collections.abc import Iterable
@@ -53,14 +54,20 @@ def of_checks(instance: dg.DagsterInstance, keys: Iterable[dg.AssetCheckKey]) ->
         subject = f"{key.asset_key.to_user_string()} {key.name}"
         if record.status == AssetCheckExecutionRecordStatus.FAILED:
             entry = record.event
-            evaluation = None if entry is None or entry.dagster_event is None else entry.dagster_event.asset_check_evaluation_data
+            evaluation = (
+                None
+                if entry is None or entry.dagster_event is None
+                else entry.dagster_event.asset_check_evaluation_data
+            )
             warned = evaluation is not None and evaluation.severity == dg.AssetCheckSeverity.WARN
             summary = "" if evaluation is None else evaluation.description or ""
             found.append(
                 Condition(f"check {subject}", "check", "warning" if warned else "error", subject, summary)
             )
         elif record.status == AssetCheckExecutionRecordStatus.EXECUTION_FAILED:
-            found.append(Condition(f"check {subject}", "check", "error", subject, "The check could not be run."))
+            found.append(
+                Condition(f"check {subject}", "check", "error", subject, "The check could not be run.")
+            )
     return found
 
 

@@ -12,7 +12,8 @@ from streaming import settings as platform_settings
 
 
 class AlertChannelsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The log always; a webhook and Slack when their settings are given. Secrets are read when they are used."""
+    """The log always; a webhook and Slack when their settings are given. Secrets are read when they are
+    used."""
 
     def channels(self) -> list[Channel]:
         """Every configured channel."""

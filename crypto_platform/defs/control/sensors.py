@@ -13,7 +13,12 @@ from crypto_platform.control import desired, reconcile
 from crypto_platform.control.managed import ManagedResource
 from crypto_platform.control.reconcile import Repair
 from crypto_platform.control.status import COMPONENTS
-from crypto_platform.defs.control.jobs import COMPONENT_TAG, RepairRequest, repair_component, repair_component_job
+from crypto_platform.defs.control.jobs import (
+    COMPONENT_TAG,
+    RepairRequest,
+    repair_component,
+    repair_component_job,
+)
 from crypto_platform.defs.topics.resources import KafkaClusterResource
 from crypto_platform.defs.warehouse.resources import SnowflakeResource
 from crypto_platform.watch import growth, lag
@@ -92,8 +97,8 @@ def _wedged(resource: ManagedResource, now_s: float) -> str:
     job=repair_component_job,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Follows the loader's lag over several looks. One that keeps growing restarts the loader once; "
-    "if that does not help, the check on its trades fails and an alert follows.",
+    description="Follows the loader's lag over several looks. One that keeps growing restarts the loader "
+    "once; if that does not help, the check on its trades fails and an alert follows.",
 )
 def loader_lag_growing_sensor(
     context: dg.SensorEvaluationContext, kafka: KafkaClusterResource, warehouse: SnowflakeResource
@@ -110,13 +115,17 @@ def loader_lag_growing_sensor(
         repairs.append(request(Repair("loader", key, growth.explain(trend), 1), recover=True))
     return dg.SensorResult(
         run_requests=repairs,
-        asset_events=growth_events(verdict, trend, changed=context.cursor is None or verdict in ("give_up", "calm_again")),
+        asset_events=growth_events(
+            verdict, trend, changed=context.cursor is None or verdict in ("give_up", "calm_again")
+        ),
         cursor=growth.write_cursor(trend),
         skip_reason=None if repairs else dg.SkipReason(growth.explain(trend)),
     )
 
 
-def growth_events(verdict: growth.Verdict, trend: growth.Trend, *, changed: bool) -> list[dg.AssetCheckEvaluation]:
+def growth_events(
+    verdict: growth.Verdict, trend: growth.Trend, *, changed: bool
+) -> list[dg.AssetCheckEvaluation]:
     """The evaluation of the check that fails when a restart has not helped, on a change only."""
     from crypto_platform.defs.control.checks import LAG_SHRINKS, TRADES
 

@@ -11,7 +11,7 @@ from streaming.settings import LOOPBACK
 
 pages = catalog.external(
     catalog.DASHBOARD,
-    "One row per pair on the live page: price, forming bar, anomalies, gaps and alerts; history from the rollups.",
+    "One row per pair on the live page: price, forming bar, anomalies, gaps, alerts; history from rollups.",
     layer="dashboard",
     kinds={"dashboard"},
     deps=[

@@ -13,7 +13,7 @@ from streaming.exchanges.registry import venue
 
 GRAINS: Final = {
     "trades": "One message per fill or run of fills of a pair, as the exchange sends it",
-    "tickers": "One message per change of a pair's best bid, best ask or last trade, as the exchange sends it",
+    "tickers": "One message per change of a pair's best bid, ask or last trade, as the exchange sends it",
 }
 
 

@@ -21,7 +21,8 @@ def _feeds(context: Context) -> list[Finding]:
 DATA_AGE: Final = Look(
     name="producer_data_stale",
     check="every_pair_ticks",
-    meaning=f"Every producer answers, and every pair it reads had a tick or trade within {feeds.AGE_LIMIT_S:.0f} s.",
+    meaning="Every producer answers, and every pair it reads had a tick or trade within "
+    f"{feeds.AGE_LIMIT_S:.0f} s.",
     assets=[catalog.topic_key(topics.TICKERS)],
     resources=frozenset({"producer"}),
     ask=_feeds,

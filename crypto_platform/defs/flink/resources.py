@@ -55,7 +55,10 @@ class FlinkJobResource(ManagedResource):
 
     def wedged(self, now_s: float) -> str:
         """Why jobs must be restarted although they run; empty when they need not. Asks Flink."""
-        reasons = (checkpoints.stuck(job, JOBS[key].checkpoint_interval_ms, now_s) for key, job in self.progress().items())
+        reasons = (
+            checkpoints.stuck(job, JOBS[key].checkpoint_interval_ms, now_s)
+            for key, job in self.progress().items()
+        )
         return " ".join(reason for reason in reasons if reason)
 
     def backpressure(self) -> dict[str, dict[str, str | None]]:

@@ -26,7 +26,7 @@ def _daemons(context: Context) -> list[Finding]:
 DAEMONS: Final = Look(
     name="dagster_daemon_silent",
     check="every_daemon_beats",
-    meaning=f"Each of Dagster's daemons gave a heartbeat within {daemons.AGE_LIMIT_S:.0f} s and without an error.",
+    meaning=f"Each of Dagster's daemons beat within {daemons.AGE_LIMIT_S:.0f} s and reported no error.",
     assets=[catalog.CONTROL_PLANE],
     resources=frozenset(),
     ask=_daemons,

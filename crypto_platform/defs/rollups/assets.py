@@ -1,8 +1,10 @@
-"""Tables that Dagster computes or corrects from other tables: one asset for each file of `snowflake_sql/rollups`.
+"""Tables that Dagster computes or corrects from other tables: one asset for each file of
+`snowflake_sql/rollups`.
 
 What belongs here: how an entry of the catalogue becomes an asset, and how its file is run. What does not: the
-SQL (`snowflake_sql/rollups`), the list (`snowflake_sql/catalog.py`), when it runs (`defs/rollups/automation.py`),
-and anything that must be fresher than a quarter of an hour, which is Flink's work.
+SQL (`snowflake_sql/rollups`), the list (`snowflake_sql/catalog.py`), when it runs
+(`defs/rollups/automation.py`), and anything that must be fresher than a quarter of an hour, which is Flink's
+work.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -34,8 +36,8 @@ def describe(rollup: Rollup) -> str:
     grain = f"One row per {rollup.grain}"
     if rollup.corrects:
         return (
-            f"{grain} that had a trade or a quote: Flink's bar, or computed anew from the trades when some came "
-            "late. `REVISION` counts how often a row changed, `COMPUTED_BY` says who wrote it."
+            f"{grain} that had a trade or a quote: Flink's bar, or computed anew from the trades when some "
+            "came late. `REVISION` counts how often a row changed, `COMPUTED_BY` says who wrote it."
         )
     return f"{grain}. Computed from {', '.join(rollup.reads)}; what has begun holds what has been so far."
 

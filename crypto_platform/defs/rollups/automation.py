@@ -17,7 +17,9 @@ DAYS_CRON: Final = "9 * * * *"
 
 
 def is_automated(rollup: Rollup) -> bool:
-    """What the stream writes too is only computed when it is wrong, but for the hours, which form for long."""
+    """What the stream writes too is only computed when it is wrong, but for the hours, which form for
+    long.
+    """
     return not rollup.corrects or rollup.partition == HOUR
 
 
@@ -28,7 +30,9 @@ def condition_of(rollup: Rollup) -> dg.AutomationCondition | None:  # type: igno
         return None
     is_daily = rollup.partition >= DAY
     due = dg.AutomationCondition.cron_tick_passed(DAYS_CRON if is_daily else HOURS_CRON)
-    recent = dg.AutomationCondition.in_latest_time_window(lookback_delta=2 * (DAY if is_daily else HOUR) - timedelta(seconds=1))
+    recent = dg.AutomationCondition.in_latest_time_window(
+        lookback_delta=2 * (DAY if is_daily else HOUR) - timedelta(seconds=1)
+    )
     return (
         recent
         & due
@@ -44,5 +48,5 @@ rollups_automation_sensor = dg.AutomationConditionSensorDefinition(
     ),
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=60,
-    description="Computes the rollups when their conditions hold. Dagster's own sensor for this would be off.",
+    description="Computes the rollups when their conditions hold. Dagster's own sensor would be off.",
 )

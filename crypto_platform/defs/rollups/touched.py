@@ -27,8 +27,8 @@ MOST_RUNS: Final = 20
     jobs=[roll_up_hours_job, roll_up_days_job],
     minimum_interval_seconds=120,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="When trades have come late, as after a gap or a back-fill of history, requests the hours and "
-    "days they belong to and no others, neighbouring ones in one run.",
+    description="When trades have come late, as after a gap or a back-fill of history, requests the hours "
+    "and days they belong to and no others, neighbouring ones in one run.",
 )
 def late_trades_touched_rollups_sensor(
     context: dg.SensorEvaluationContext, warehouse: SnowflakeResource
@@ -51,7 +51,10 @@ def late_trades_touched_rollups_sensor(
 def _late_hours(connection: Any, span: dict[str, datetime]) -> list[tuple[datetime, int, datetime]]:
     from streaming import warehouse
 
-    return [(row[0], int(row[1]), row[2]) for row in warehouse.rows(connection, sql_files.statement("queries/late_hours"), span)]
+    return [
+        (row[0], int(row[1]), row[2])
+        for row in warehouse.rows(connection, sql_files.statement("queries/late_hours"), span)
+    ]
 
 
 def requests_of(hours: list[datetime], until: datetime) -> list[dg.RunRequest]:

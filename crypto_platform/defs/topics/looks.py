@@ -1,6 +1,7 @@
 """What Kafka is asked every minute.
 
-What belongs here: the questions. What does not: verdicts (`watch`), how an answer becomes events (`looks.py`).
+What belongs here: the questions. What does not: verdicts (`watch`), how an answer becomes events
+(`looks.py`).
 """
 
 from typing import Final

@@ -24,7 +24,11 @@ def loaded(
         layer=layer,
         kinds={"snowflake", "table"},
         deps=[catalog.topic_key(topic)],
-        metadata={**table_metadata(name), **catalog.code("streaming/loader/rows.py", "snowflake_sql/schema.sql"), **metadata},
+        metadata={
+            **table_metadata(name),
+            **catalog.code("streaming/loader/rows.py", "snowflake_sql/schema.sql"),
+            **metadata,
+        },
         steady=steady,
     )
 

@@ -31,8 +31,8 @@ RETRY_POLICY: Final = dg.RetryPolicy(
 class SnowflakeResource(ManagedResource):
     """The warehouse named by the platform's settings.
 
-    dagster-snowflake's own resource is built when it is used: its configuration holds a password or the path of a key,
-    and what is configured when definitions load is shown in the web interface.
+    dagster-snowflake's own resource is built when it is used: its configuration holds a password or the path
+    of a key, and what is configured when definitions load is shown in the web interface.
 
     Attributes:
         timeout_s: the longest wait for a log-in or for one answer.
