@@ -7,7 +7,6 @@ they run by themselves (`defs/rollups/automation.py`).
 import dagster as dg
 
 from crypto_platform import catalog
-from crypto_platform.defs.rollups.partitions import days, hours
 from snowflake_sql.catalog import DAY, ROLLUPS
 
 roll_up_hours_job = dg.define_asset_job(
@@ -15,7 +14,6 @@ roll_up_hours_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(
         *(catalog.table_key(rollup.table) for rollup in ROLLUPS if rollup.partition < DAY)
     ),
-    partitions_def=hours,
     description="Computes bars and hourly rollups of the chosen hours in one run.",
     executor_def=dg.in_process_executor,
     tags={"layer": "rollups"},
@@ -26,7 +24,6 @@ roll_up_days_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets(
         *(catalog.table_key(rollup.table) for rollup in ROLLUPS if rollup.partition >= DAY)
     ),
-    partitions_def=days,
     description="Computes daily bars and statistics of the chosen days in one run.",
     executor_def=dg.in_process_executor,
     tags={"layer": "rollups"},

@@ -45,7 +45,7 @@ class OkxCandles:
         rows = content(reply, _decoder)
         with good_values(EXCHANGE):
             found = [
-                Candle(pair, int(row[0]), *(Decimal(text) for text in row[1:6]), quote_volume=Decimal(row[7]))
+                Candle(pair, int(row[0]), *map(Decimal, (*row[1:6], row[7])))
                 for row in rows
                 if row[8] == "1"
             ]
