@@ -101,7 +101,7 @@ def code(*paths: str) -> dict[str, dg.CodeReferencesMetadataValue]:
         warnings.filterwarnings(
             "ignore", "Class `(LocalFileCodeReference|CodeReferencesMetadataValue)` is currently in beta"
         )
-        references = [
+        references: list[dg.LocalFileCodeReference | dg.UrlCodeReference] = [
             dg.LocalFileCodeReference(file_path=str(ROOT / path), line_number=1, label=path) for path in paths
         ]
         return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=references)}

@@ -47,7 +47,7 @@ def of_runs(instance: dg.DagsterInstance) -> list[Condition]:
 
 
 def of_checks(instance: dg.DagsterInstance, keys: Iterable[dg.AssetCheckKey]) -> list[Condition]:
-    """Checks whose latest evaluation failed, or could not be made."""
+    """Checks whose latest evaluation failed. One that could not be made is a failed run."""
     records = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys))
     found = []
     for key, record in records.items():
@@ -63,10 +63,6 @@ def of_checks(instance: dg.DagsterInstance, keys: Iterable[dg.AssetCheckKey]) ->
             summary = "" if evaluation is None else evaluation.description or ""
             found.append(
                 Condition(f"check {subject}", "check", "warning" if warned else "error", subject, summary)
-            )
-        elif record.status == AssetCheckExecutionRecordStatus.EXECUTION_FAILED:
-            found.append(
-                Condition(f"check {subject}", "check", "error", subject, "The check could not be run.")
             )
     return found
 

@@ -98,14 +98,16 @@ def control_job(component: str, action: str, wish: Wish, meaning: str) -> dg.Job
     return control
 
 
+MEANINGS: Final[tuple[tuple[str, Wish, str], ...]] = (
+    ("start", "running", "Starts the {} and notes that it should run; one that runs is left alone."),
+    ("stop", "stopped", "Stops the {} in good order and notes that it should stay stopped."),
+    ("restart", "running", "Stops the {} in good order and starts it, and notes that it should run."),
+)
+
 control_jobs = [
     control_job(component, action, wish, meaning.format(component.replace("_", " ")))
     for component in COMPONENTS
-    for action, wish, meaning in (
-        ("start", "running", "Starts the {} and notes that it should run; one that runs is left alone."),
-        ("stop", "stopped", "Stops the {} in good order and notes that it should stay stopped."),
-        ("restart", "running", "Stops the {} in good order and starts it, and notes that it should run."),
-    )
+    for action, wish, meaning in MEANINGS
 ]
 
 

@@ -10,7 +10,7 @@ from typing import Final
 import dagster as dg
 
 from crypto_platform.control import desired, reconcile
-from crypto_platform.control.managed import ManagedResource
+from crypto_platform.control.managed import LoaderResource, ManagedResource, ProducerResource
 from crypto_platform.control.reconcile import Repair
 from crypto_platform.control.status import COMPONENTS
 from crypto_platform.defs.control.jobs import (
@@ -19,6 +19,7 @@ from crypto_platform.defs.control.jobs import (
     repair_component,
     repair_component_job,
 )
+from crypto_platform.defs.flink.resources import FlinkJobResource
 from crypto_platform.defs.topics.resources import KafkaClusterResource
 from crypto_platform.defs.warehouse.resources import SnowflakeResource
 from crypto_platform.watch import growth, lag
@@ -55,17 +56,26 @@ def request(repair: Repair, *, recover: bool) -> dg.RunRequest:
     job=repair_component_job,
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    required_resource_keys=set(COMPONENTS),
     description="Compares what runs with what should run and requests a repair for each difference, with "
     "growing pauses. What somebody has stopped stays stopped.",
 )
-def components_reconcile_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+def components_reconcile_sensor(
+    context: dg.SensorEvaluationContext,
+    kafka: KafkaClusterResource,
+    warehouse: SnowflakeResource,
+    flink_jobs: FlinkJobResource,
+    loader: LoaderResource,
+    producer: ProducerResource,
+) -> dg.SensorResult:
     """One look at every component; a component that a run is changing is left alone."""
+    resources: dict[str, ManagedResource] = dict(
+        zip(COMPONENTS, (kafka, warehouse, flink_jobs, loader, producer), strict=True)
+    )
     now_s = time()
     memory = reconcile.remember(context.cursor)
     components, requests, states = dict(memory.components), [], []
     for component in COMPONENTS:
-        resource: ManagedResource = getattr(context.resources, component)
+        resource = resources[component]
         if in_progress(context.instance, component):
             states.append(f"{component} is being changed")
             continue

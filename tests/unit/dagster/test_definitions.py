@@ -202,7 +202,9 @@ def test_jobs_begin_with_a_verb_and_run_in_their_own_process(definitions: dg.Def
         assert job.executor_def.name == "in_process", job.name
         if not job.name.startswith("__"):
             assert job.description, job.name
-            assert re.fullmatch(r"(roll_up|recompute|check|start|stop|restart|repair|clean_up)_\w+_job", job.name)
+            assert re.fullmatch(
+                r"(roll_up|recompute|check|start|stop|restart|repair|clean_up)_\w+_job", job.name
+            )
 
 
 def test_no_secret_is_part_of_the_definitions(
@@ -233,7 +235,9 @@ def test_the_definitions_load_within_a_few_seconds_and_without_the_heavy_librari
         "import sys, time; from crypto_platform.definitions import defs; defs().get_repository_def(); "
         "print(time.process_time(), 'dagster_snowflake' in sys.modules, 'snowflake.connector' in sys.modules)"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
     cpu_s, *heavy = found.stdout.split()
     assert heavy == ["False", "False"]
     assert float(cpu_s) < 8
