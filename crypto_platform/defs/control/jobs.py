@@ -21,7 +21,7 @@ from streaming.errors import PlatformError
 
 COMPONENT_TAG: Final = "crypto_platform/component"
 CONTROL_POOL: Final = "control"
-"""One at a time, where the instance limits it: two hands on one switch help nobody."""
+"""Its limit is the instance's; that two runs do not change one component at once is the sensor's care."""
 
 
 class Reason(dg.Config):

@@ -121,8 +121,8 @@ RULES: Final = (
         "WINDOW_START",
         "checks/longer_bars_equal_their_minutes",
         "Every bar of a quarter of an hour has the volume, count, high and low of its minutes.",
-        # The minutes of the newest quarter are all loaded before it, but a late trade may be on its way.
-        settled=5 * MINUTE,
+        # The span ends at the start of the newest bar, so what is compared has been closed for a quarter of an hour.
+        settled=timedelta(0),
     ),
 )
 
