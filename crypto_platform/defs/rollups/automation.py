@@ -4,7 +4,6 @@ What belongs here: the conditions and the sensor that evaluates them. What does 
 (`defs/rollups/assets.py`), and what late trades have touched (`defs/rollups/late_bars.py`, `touched.py`).
 """
 
-from datetime import timedelta
 from typing import Final
 
 import dagster as dg
@@ -30,9 +29,7 @@ def condition_of(rollup: Rollup) -> dg.AutomationCondition | None:  # type: igno
         return None
     is_daily = rollup.partition >= DAY
     due = dg.AutomationCondition.cron_tick_passed(DAYS_CRON if is_daily else HOURS_CRON)
-    recent = dg.AutomationCondition.in_latest_time_window(
-        lookback_delta=2 * (DAY if is_daily else HOUR) - timedelta(seconds=1)
-    )
+    recent = dg.AutomationCondition.in_latest_time_window(2 * (DAY if is_daily else HOUR))
     return (
         recent
         & due
