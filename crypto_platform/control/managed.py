@@ -151,11 +151,11 @@ def _is_ready(port: int) -> bool:
 
 def _kafka_answers(settings: Settings) -> bool:
     from confluent_kafka import KafkaException
-
-    from streaming.kafka import admin
+    from confluent_kafka.admin import AdminClient
 
     try:
-        return bool(admin(settings).list_topics(timeout=PROBE_TIMEOUT_S).brokers)
+        client = AdminClient(settings.kafka_client_config() | {"log_level": 0})
+        return bool(client.list_topics(timeout=PROBE_TIMEOUT_S).brokers)
     except KafkaException:
         return False
 

@@ -37,7 +37,8 @@ def choose(wish: Wish, status: Status, *, recover: bool) -> Action:
     """What a repair does, from the state it finds itself; the one that led to the request may be over."""
     if wish == "stopped":
         return "stop" if status.running else "none"
-    if status.state == "failed":
+    if status.state in ("failed", "starting"):
+        # A start waits until it is ready, which is all that something needs that is just starting.
         return "start"
     return "recover" if recover and status.running else "none"
 

@@ -26,7 +26,7 @@ class KafkaClusterResource(ManagedResource):
     """
 
     component: ClassVar[str] = "kafka"
-    timeout_s: float = 5.0
+    timeout_s: float = 3.0
 
     def end_offsets(self, topics: Collection[str]) -> dict[TopicPartition, int]:
         """The next offset of every partition of `topics`; a topic that does not exist is left out.

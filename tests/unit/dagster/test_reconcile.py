@@ -121,6 +121,8 @@ def test_attempts_come_at_once_and_then_ever_later(elapsed_s: float, attempts: i
     ("wish", "state", "recover", "action"),
     [
         ("running", "failed", False, "start"),
+        ("running", "starting", False, "start"),
+        ("running", "unknown", False, "none"),
         ("running", "running", False, "none"),
         ("running", "running", True, "recover"),
         ("running", "stopped", True, "none"),
