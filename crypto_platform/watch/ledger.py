@@ -24,8 +24,8 @@ def judge_gaps(asset: str, counts: Mapping[str, int], oldest_open_s: float | Non
     }
     if oldest_open_s is not None and oldest_open_s > OPEN_LIMIT_S:
         sentence = (
-            f"{numbers['gaps_open']} gaps are open, the oldest for {oldest_open_s:.0f} s. Look at the producer's log: "
-            "the exchange's REST interface may refuse it."
+            f"{numbers['gaps_open']} gaps are open, the oldest for {oldest_open_s:.0f} s. Look at the "
+            "producer's log: the exchange's REST interface may refuse it."
         )
         return Finding(asset, "open", sentence, numbers)
     return Finding(

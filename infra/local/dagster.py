@@ -46,8 +46,8 @@ telemetry:
 nux:
   enabled: false
 
-# A rollup needs about one core for two seconds; two at a time leave the other core to the stream. The same holds
-# for each pool: steps that use the warehouse, and those that start and stop components.
+# A rollup needs about one core for two seconds; two at a time leave the other core to the stream. The
+# same holds for each pool: steps that use the warehouse, and those that start and stop components.
 concurrency:
   runs:
     max_concurrent_runs: 2

@@ -1,7 +1,7 @@
 """A day's back-fill of all rollups: `python -m tests.benchmarks.backfill_rollups [--trades N] [--limit-s S]`.
 
-24 hourly partitions of every hourly asset in one run, then the day of every daily one in another, over trades of
-five pairs in an emulator of its own. Prints seconds a run and a rollup; fails beyond the limit.
+24 hourly partitions of every hourly asset in one run, then the day of every daily one in another, over trades
+of five pairs in an emulator of its own. Prints seconds a run and a rollup; fails beyond the limit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ INSERT INTO RAW.TRADES (EXCHANGE, PAIR, FIRST_ID, TRADE_ID, FILL_COUNT, PRICE, S
   RECEIVE_TIME, SOURCE, IS_SIMULATED, PRODUCER_ID, PRODUCER_EPOCH, PRODUCER_SEQ, SCHEMA_VERSION,
   KAFKA_PARTITION, KAFKA_OFFSET, LOADED_AT)
 SELECT 'OKX_SIM', %(pair)s, N + 1, N + 1, 1, 100 + MOD(N * 7919, 1000) / 100, 1 + MOD(N, 50) / 10,
-  CASE WHEN MOD(N, 3) = 0 THEN 'buy' ELSE 'sell' END, AT, AT, 'ws', TRUE, 'bench', 1, N + 1, 1, %(place)s, N, AT
+  CASE WHEN MOD(N, 3) = 0 THEN 'buy' ELSE 'sell' END, AT, AT, 'ws', TRUE, 'bench', 1, N + 1, 1,
+  %(place)s, N, AT
 FROM (
   SELECT N, DATEADD('MILLISECOND', FLOOR(N * 86400000 / %(count)s), CAST(%(day)s AS TIMESTAMP_NTZ)) AS AT
   FROM (

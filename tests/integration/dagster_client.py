@@ -25,7 +25,8 @@ query ($filter: RunsFilter!) { runsOrError(filter: $filter, limit: 500) {
 """
 _SENSOR = """
 query ($selector: SensorSelector!) { sensorOrError(sensorSelector: $selector) {
-  ... on Sensor { sensorState { ticks(limit: 50) { timestamp status cursor skipReason error { message } } } } } }
+  ... on Sensor { sensorState { ticks(limit: 50) {
+    timestamp status cursor skipReason error { message } } } } } }
 """
 
 

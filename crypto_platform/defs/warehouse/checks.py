@@ -121,7 +121,7 @@ RULES: Final = (
         "WINDOW_START",
         "checks/longer_bars_equal_their_minutes",
         "Every bar of a quarter of an hour has the volume, count, high and low of its minutes.",
-        # The span ends at the start of the newest bar, so what is compared has been closed for a quarter of an hour.
+        # The span ends at the start of the newest bar: what is compared was closed a quarter of an hour ago.
         settled=timedelta(0),
     ),
 )

@@ -61,8 +61,8 @@ def bars_equal_official_candles(
     if differences:
         numbers["first_differences"] = dg.MetadataValue.md(
             "\n".join(
-                f"- {one.pair} {datetime.fromtimestamp(one.start_ms / 1000, UTC):%Y-%m-%d %H:%M} {one.figure}: "
-                f"ours {one.ours}, official {one.official}"
+                f"- {one.pair} {datetime.fromtimestamp(one.start_ms / 1000, UTC):%Y-%m-%d %H:%M} "
+                f"{one.figure}: ours {one.ours}, official {one.official}"
                 for one in differences[:SHOWN]
             )
         )

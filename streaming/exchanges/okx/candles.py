@@ -45,8 +45,6 @@ class OkxCandles:
         rows = content(reply, _decoder)
         with good_values(EXCHANGE):
             found = [
-                Candle(pair, int(row[0]), *map(Decimal, (*row[1:6], row[7])))
-                for row in rows
-                if row[8] == "1"
+                Candle(pair, int(row[0]), *map(Decimal, (*row[1:6], row[7]))) for row in rows if row[8] == "1"
             ]
         return sorted(found, key=lambda candle: candle.start_ms)

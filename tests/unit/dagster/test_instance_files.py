@@ -112,7 +112,8 @@ def test_the_production_instance_is_the_local_one_but_for_its_database_and_its_r
     assert "postgres" in remote["storage"]
     assert "sqlite" in local["storage"]
     assert remote["sensors"]["use_threads"]
-    assert remote["concurrency"]["runs"]["max_concurrent_runs"] > local["concurrency"]["runs"]["max_concurrent_runs"]
+    rooms = [one["concurrency"]["runs"]["max_concurrent_runs"] for one in (remote, local)]
+    assert rooms[0] > rooms[1]
 
     (tmp_path / "production").mkdir()
     (tmp_path / "production" / "dagster.yaml").write_text(production.read_text())

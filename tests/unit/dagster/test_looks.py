@@ -126,7 +126,6 @@ def test_a_thousand_ticks_grow_the_instance_by_less_than_five_megabytes(
             ticks.tick(1060 + 60 * number)
             store_tick(instance, 1060.0 + 60 * number, ticks.said)
         grown = size_of(tmp_path) - before
-    print(f"1,000 ticks: {grown / 2**20:.2f} MiB")
     assert grown < 5 * 2**20, f"{grown / 2**20:.1f} MiB"
 
 
