@@ -1,4 +1,4 @@
-"""Pictures of Dagster's pages over a running platform: `python -m tests.integration.dagster_pages URL FOLDER`.
+"""Pictures of Dagster's pages: `python -m tests.integration.dagster_pages URL FOLDER` over a running stack.
 
 Computes the hour that has begun and runs every check first, so that the pages have something to show. Needs
 playwright and a Chromium (CHROMIUM, default /usr/bin/chromium).
@@ -22,7 +22,7 @@ PAGES: Final = {
     "dagster-runs": "/runs",
 }
 SETTLE_MS: Final = 9_000
-"""The pages fill themselves by a WebSocket and lay out their graph in a worker; nothing says when it is done."""
+"""The pages fill themselves and lay out their graph in a worker; nothing says when they are done."""
 
 
 def main(url: str, folder: Path) -> int:
