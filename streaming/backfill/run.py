@@ -44,7 +44,8 @@ def run(
     """
     found = []
     for source in sources.named(settings, ()):
-        pairs = list(settings.pair_choice.named)
+        # Every pair that is read has its place by now; one that never was has no history of ours to complete.
+        pairs = settings.pair_choice.of(pair_registry.read(settings))
         partitions = pair_registry.placements(settings, pairs)
         producer = kafka.producer(settings)
         client = RestClient(source.rest_url, threading.Event())

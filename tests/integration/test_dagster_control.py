@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import psutil
 import pytest
@@ -115,3 +116,25 @@ def test_what_a_job_has_stopped_stays_stopped_until_a_job_starts_it(
     assert listed[started] == "start_loader_job"
     await_ticks(platform, dagster, 1)
     assert len(repairs(dagster, "loader")) == repaired, "its own start was taken for a crash"
+
+
+def test_history_from_before_the_first_trade_takes_the_way_of_all_trades(platform: Platform) -> None:
+    lowest = "SELECT PAIR, MIN(FIRST_ID) FROM RAW.TRADES GROUP BY PAIR"
+    before = {pair: int(first_id) for pair, first_id in platform.rows(lowest)}
+    traded = {pair: int(one["first_id"]) for pair, one in platform.truth("summary")["pairs"].items() if one}
+    now = datetime.now(UTC)
+    span = [f"{moment:%Y-%m-%dT%H:%M}" for moment in (now - timedelta(hours=1), now + timedelta(minutes=1))]
+    code, filled = platform.json("backfill", "--from", span[0], "--to", span[1])
+    assert code == 0, filled
+    written = {one["pair"]: one["trades"] for one in filled}
+    assert written == {pair: first_id - traded[pair] for pair, first_id in before.items()}
+    assert sum(written.values()) > 0, "the exchange had no history before our first trade"
+
+    def arrived() -> bool:
+        return {pair: int(first_id) for pair, first_id in platform.rows(lowest)} == {
+            pair: traded[pair] for pair in before
+        }
+
+    platform.await_that("the history to reach the warehouse", arrived, 60)
+    code, again = platform.json("backfill", "--from", span[0], "--to", span[1])
+    assert (code, sum(one["trades"] for one in again)) == (0, 0), "what is stored was asked for again"

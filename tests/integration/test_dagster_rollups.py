@@ -325,7 +325,8 @@ def test_the_ledger_and_what_was_refused_are_counted(tables: Tables) -> None:
     tables.connection.cursor().execute(
         "INSERT INTO OPS.GAPS (EXCHANGE, PAIR, FROM_ID, TO_ID, CAUSE, DETECTED_AT, FILLED_AT, STATUS, "
         "IS_SIMULATED, SCHEMA_VERSION, KAFKA_PARTITION, KAFKA_OFFSET, LOADED_AT) SELECT 'OKX_SIM', "
-        "'BTC-USDT', 1, 2, 'restart', DATEADD('SECOND', -500, SYSDATE()), NULL, 'open', TRUE, 1, 0, 0, SYSDATE()"
+        "'BTC-USDT', 1, 2, 'restart', DATEADD('SECOND', -500, SYSDATE()), NULL, 'open', TRUE, 1, 0, 0, "
+        "SYSDATE()"
     )
     counts, oldest_s = SnowflakeResource().gaps()
     assert counts == {"open": 1}
