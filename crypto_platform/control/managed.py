@@ -73,6 +73,12 @@ class ProducerResource(ManagedResource):
         return {name: _readiness(port) for name, port in ports}
 
 
+class FlinkClusterResource(ManagedResource):
+    """The JobManager and the TaskManagers, in which the jobs run."""
+
+    component: ClassVar[str] = "flink_cluster"
+
+
 class LoaderResource(ManagedResource):
     """The loader."""
 
@@ -89,6 +95,8 @@ def backend_of(component: str, settings: Settings) -> Backend:
 def _is_local(component: str, settings: Settings) -> bool:
     if component == "kafka":
         return settings.uses_local_kafka
+    if component == "flink_cluster":
+        return settings.uses_local_flink
     return settings.uses_emulator if component == "warehouse" else True
 
 
@@ -109,6 +117,7 @@ def supervised(settings: Settings) -> Supervised:
         {
             "kafka": named("kafka-"),
             "warehouse": named("emulator"),
+            "flink_cluster": [*named("flink-jobmanager"), *named("flink-taskmanager")],
             "flink_jobs": named("flink-jobs"),
             "loader": named("loader"),
             "producer": named("producer"),
@@ -122,6 +131,7 @@ def _probes(settings: Settings) -> Mapping[str, Callable[[], bool]]:
     return {
         "kafka": lambda: _kafka_answers(settings),
         "warehouse": lambda: _warehouse_answers(settings),
+        "flink_cluster": lambda: _answers(f"{settings.flink_url}/overview"),
         "flink_jobs": lambda: _is_ready(ports.metrics_flink_jobs),
         "loader": lambda: _is_ready(ports.metrics_loader),
         "producer": lambda: all(map(_is_ready, producers)),
@@ -140,10 +150,13 @@ def _readiness(port: int) -> dict[str, Any] | None:
 
 
 def _is_ready(port: int) -> bool:
+    return _answers(f"http://{LOOPBACK}:{port}/ready")
+
+
+def _answers(url: str) -> bool:
     import httpx
 
     try:
-        url = f"http://{LOOPBACK}:{port}/ready"
         return httpx.get(url, timeout=PROBE_TIMEOUT_S, trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False

@@ -14,7 +14,7 @@ State = Literal["running", "starting", "failed", "stopped", "unknown"]
 """`stopped`: somebody asked for it. `failed`: it should run and does not. `unknown`: nobody answers who
 knows."""
 
-COMPONENTS: Final = ("kafka", "warehouse", "flink_jobs", "loader", "producer")
+COMPONENTS: Final = ("kafka", "warehouse", "flink_cluster", "flink_jobs", "loader", "producer")
 """What Dagster manages, in the order in which it would start: each needs those before it."""
 
 

@@ -6,7 +6,12 @@ What belongs here: names. What does not: the resources (`defs/<domain>/resources
 from collections.abc import Mapping
 from typing import Any, Final
 
-from crypto_platform.control.managed import LoaderResource, ManagedResource, ProducerResource
+from crypto_platform.control.managed import (
+    FlinkClusterResource,
+    LoaderResource,
+    ManagedResource,
+    ProducerResource,
+)
 from crypto_platform.control.status import COMPONENTS
 from crypto_platform.defs.alerts.resources import AlertChannelsResource
 from crypto_platform.defs.flink.resources import FlinkJobResource
@@ -16,6 +21,7 @@ from crypto_platform.defs.warehouse.resources import SnowflakeResource
 MANAGED: Final[Mapping[str, ManagedResource]] = {
     "kafka": KafkaClusterResource(),
     "warehouse": SnowflakeResource(),
+    "flink_cluster": FlinkClusterResource(),
     "flink_jobs": FlinkJobResource(),
     "loader": LoaderResource(),
     "producer": ProducerResource(),

@@ -10,7 +10,12 @@ from typing import Final
 import dagster as dg
 
 from crypto_platform.control import desired, reconcile
-from crypto_platform.control.managed import LoaderResource, ManagedResource, ProducerResource
+from crypto_platform.control.managed import (
+    FlinkClusterResource,
+    LoaderResource,
+    ManagedResource,
+    ProducerResource,
+)
 from crypto_platform.control.reconcile import Repair
 from crypto_platform.control.status import COMPONENTS
 from crypto_platform.defs.control.jobs import (
@@ -63,13 +68,14 @@ def components_reconcile_sensor(
     context: dg.SensorEvaluationContext,
     kafka: KafkaClusterResource,
     warehouse: SnowflakeResource,
+    flink_cluster: FlinkClusterResource,
     flink_jobs: FlinkJobResource,
     loader: LoaderResource,
     producer: ProducerResource,
 ) -> dg.SensorResult:
     """One look at every component; a component that a run is changing is left alone."""
     resources: dict[str, ManagedResource] = dict(
-        zip(COMPONENTS, (kafka, warehouse, flink_jobs, loader, producer), strict=True)
+        zip(COMPONENTS, (kafka, warehouse, flink_cluster, flink_jobs, loader, producer), strict=True)
     )
     now_s = time()
     memory = reconcile.remember(context.cursor)
