@@ -94,7 +94,8 @@ def _compare(
         for pair, at, *prices, trades, flagged in rows
         if trades and not flagged
     ]
-    skipped = [(pair, _ms(at)) for pair, at, *_, trades, flagged in rows if flagged or not trades]
+    # A minute that we hold for silent and the exchange does not is a difference.
+    skipped = [(pair, _ms(at)) for pair, at, *_, flagged in rows if flagged]
     first_ms: dict[str, int] = {}
     for pair, at, *_ in rows:
         first_ms.setdefault(pair, _ms(at))
