@@ -1,9 +1,13 @@
 """Dagster's assets, checks and jobs against a real emulator process."""
 
+import json
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import dagster as dg
 import pytest
@@ -12,7 +16,7 @@ from crypto_platform import catalog
 from crypto_platform.alerting import delivery, rule
 from crypto_platform.defs.rollups import late_bars, partitions, touched
 from crypto_platform.defs.rollups.assets import rollups
-from crypto_platform.defs.warehouse import checks, drift
+from crypto_platform.defs.warehouse import checks, drift, official
 from crypto_platform.defs.warehouse.resources import SnowflakeResource
 from streaming import warehouse
 from tests.integration import emulator_process
@@ -398,3 +402,72 @@ def test_a_check_is_green_on_what_is_right_and_red_on_what_is_not(
     cursor.execute(change)
     evaluation = check(judged)
     assert not evaluation.passed, evaluation.description
+
+
+@pytest.fixture
+def candles(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[int, list[str]]]:
+    """An exchange's candles by their start in ms, served as OKX serves them; the settings lead there."""
+    rows: dict[int, list[str]] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+            wanted = [at for at in rows if int(query["before"]) < at < int(query["after"])]
+            data = [[str(at), *rows[at], "1"] for at in sorted(wanted, reverse=True)[:2]]
+            body = json.dumps({"code": "0", "msg": "", "data": data}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Quiet."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    monkeypatch.setenv("CRYPTO_SOURCE", "okx")
+    monkeypatch.setenv("CRYPTO_PAIRS", "BTC-USDT")
+    monkeypatch.setenv("CRYPTO_OKX_WS_URL", "ws://127.0.0.1:1")
+    monkeypatch.setenv("CRYPTO_OKX_REST_URL", f"http://127.0.0.1:{server.server_port}")
+    yield rows
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_bars_are_compared_with_the_exchanges_own_candles(
+    tables: Tables, candles: dict[int, list[str]]
+) -> None:
+    for minute in range(10):
+        at = HOUR + timedelta(minutes=minute)
+        tables.bar_1m(at, "100", 1, minute, minute)
+        candles[int(at.replace(tzinfo=UTC).timestamp() * 1000)] = [
+            "100",
+            "100.0",
+            "100",
+            "100",
+            "1",
+            "100",
+            "100",
+        ]
+
+    def judged() -> dg.AssetCheckEvaluation:
+        rule = official.bars_equal_official_candles
+        (key,) = rule.check_keys
+        result = dg.materialize(
+            [dg.AssetSpec(key.asset_key), rule],
+            selection=dg.AssetSelection.checks(rule),
+            resources={"warehouse": SnowflakeResource()},
+        )
+        (evaluation,) = result.get_asset_check_evaluations()
+        return evaluation
+
+    right = judged()
+    assert right.passed, right.metadata
+    assert right.metadata["minutes_compared"].value == 5
+    candles[min(candles) + 120_000][4] = "1.5"
+    wrong = judged()
+    assert not wrong.passed
+    assert wrong.metadata["differences"].value == 1
+    assert "volume: ours 1" in str(wrong.metadata["first_differences"].value)
