@@ -1,6 +1,6 @@
 # `make help` lists the targets. Everything is written to .venv and $(CRYPTO_HOME) (default .local).
 .DEFAULT_GOAL := help
-.PHONY: help setup up down purge status test lint unit integration chaos outage bench-ingest bench-compare soak lock
+.PHONY: help setup up down purge status test lint unit integration chaos outage bench-ingest bench-compare bench-rollups lineage soak lock
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
@@ -67,6 +67,12 @@ soak: setup ## 30 minutes at 5,000 trades/s; fails if the producer's memory grow
 
 bench-compare: setup ## CPU per 1,000 trades against cryptofeed 3 and bbo-tap (needs Python 3.13 besides; ~11 min)
 	$(BIN)/python -m tests.benchmarks.compare_producers
+
+bench-rollups: setup ## a day's back-fill of all rollups over a million trades on the emulator, under 60 s
+	$(BIN)/python -W ignore -m tests.benchmarks.backfill_rollups
+
+lineage: setup ## write the rollups' column lineage anew from their SQL
+	$(BIN)/python -m crypto_platform.column_lineage
 
 lock: setup ## resolve the Python and Java locks anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements-bootstrap.in -o requirements-bootstrap.lock

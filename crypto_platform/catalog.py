@@ -3,14 +3,16 @@
 What belongs here: asset keys, layers, the owner, and the constructor of an external asset. What does not:
 the assets themselves (`defs/<domain>/assets.py`).
 
-The first part of a key is the system that holds the asset (`okx`, `kafka`, `snowflake`), the rest is its
-name there. The database is left out of a table's key, so that renaming it does not lose its history.
+The first part of a key is the system that holds the asset (an exchange, `kafka`, `snowflake`), the rest is
+its name there. The database is left out of a table's key, so that renaming it does not lose its history.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import dagster as dg
@@ -19,9 +21,12 @@ from streaming import settings as platform_settings
 from streaming import topics
 
 OWNER: Final = "team:data-platform"
+ROOT: Final = Path(__file__).parent.parent
 
-Layer = Literal["feeds", "topics", "stream", "warehouse", "rollups"]
-"""Where a box stands between the exchange and the rollups; it is also the asset's group."""
+Layer = Literal[
+    "feeds", "topics", "stream", "warehouse", "bars", "rollups", "statistics", "dashboard", "control"
+]
+"""Where a box stands between the exchange and the dashboard; it is also the asset's group."""
 
 
 def topic_key(topic: str) -> dg.AssetKey:
@@ -34,8 +39,19 @@ def table_key(name: str) -> dg.AssetKey:
     return dg.AssetKey(["snowflake", *name.split(".")])
 
 
-FEED_TRADES: Final = dg.AssetKey(["okx", "trades_all"])
-FEED_TICKERS: Final = dg.AssetKey(["okx", "tickers"])
+CONTROL_PLANE: Final = dg.AssetKey(["dagster", "instance"])
+DASHBOARD: Final = dg.AssetKey(["dashboard", "pages"])
+
+
+def feed_key(exchange: str, what: str) -> dg.AssetKey:
+    """The key of an exchange's feed of `trades` or `tickers`."""
+    return dg.AssetKey([exchange, what])
+
+
+EXCHANGES: Final = platform_settings.load().exchanges
+"""The exchanges that are read."""
+FEEDS_OF_TRADES: Final = [feed_key(exchange, "trades") for exchange in EXCHANGES]
+FEEDS_OF_TICKERS: Final = [feed_key(exchange, "tickers") for exchange in EXCHANGES]
 
 LOADS_RAW_TICKERS: Final = platform_settings.load().loader_raw_tickers
 """Whether the loader fills RAW.TICKERS besides the quote bars."""
@@ -77,6 +93,18 @@ STALE_AFTER: Final = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(hours=1), warn_window=timedelta(minutes=30)
 )
 """For what never rests: sensors report progress every ten minutes, so thirty is three missed reports."""
+
+
+def code(*paths: str) -> dict[str, dg.CodeReferencesMetadataValue]:
+    """Metadata that leads to the files, relative to the repository, in which an asset is made."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "Class `(LocalFileCodeReference|CodeReferencesMetadataValue)` is currently in beta"
+        )
+        references: list[dg.LocalFileCodeReference | dg.UrlCodeReference] = [
+            dg.LocalFileCodeReference(file_path=str(ROOT / path), line_number=1, label=path) for path in paths
+        ]
+        return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=references)}
 
 
 def external(

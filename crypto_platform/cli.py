@@ -21,7 +21,7 @@ from typing import Annotated, Any
 
 import typer
 
-from crypto_platform import bench_cli, warehouse_cli
+from crypto_platform import backfill_cli, bench_cli, warehouse_cli
 from crypto_platform.interrupts import terminate_as_interrupt
 from streaming import logs as logs_module
 from streaming import settings as settings_module
@@ -432,3 +432,6 @@ def replay(
             capture_view.show_exported(exported, parquet)
     if tally.differences:
         raise typer.Exit(1)
+
+
+backfill_cli.register(app, lambda: _running_settings())

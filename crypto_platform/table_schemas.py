@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
+import msgspec.inspect
 import sqlglot
 from sqlglot import exp
-from sqlglot.lineage import Node, lineage
 
-from crypto_platform import catalog
 from snowflake_sql import catalog as sql_files
 from streaming import settings as platform_settings
+
+if TYPE_CHECKING:
+    from sqlglot.lineage import Node
 
 DIALECT: Final = "snowflake"
 
@@ -81,25 +83,38 @@ def table_metadata(name: str) -> dict[str, str | dg.TableSchema]:
     }
 
 
+def record_metadata(record: type[msgspec.Struct]) -> dict[str, dg.TableSchema]:
+    """The fields of a topic's messages, as Dagster's interface knows columns."""
+    columns = [
+        dg.TableColumn(
+            field.name,
+            _type_name(field.type),
+            constraints=dg.TableColumnConstraints(nullable=_is_nullable(field.type)),
+        )
+        for field in msgspec.inspect.type_info(record).fields  # type: ignore[attr-defined]
+    ]
+    return {"dagster/column_schema": dg.TableSchema(columns)}
+
+
+def _type_name(kind: Any) -> str:
+    if isinstance(kind, msgspec.inspect.UnionType):
+        return " or ".join(_type_name(one) for one in kind.types)
+    return type(kind).__name__.removesuffix("Type").lower()
+
+
+def _is_nullable(kind: Any) -> bool:
+    return isinstance(kind, msgspec.inspect.UnionType) and kind.includes_none
+
+
 def version_of(name: str) -> str:
     """Sixteen digits that change with the statements of an SQL file, and not with its comments."""
     return hashlib.sha256("\n".join(sql_files.statements(name)).encode()).hexdigest()[:16]
 
 
-def lineage_metadata(name: str) -> dict[str, dg.TableColumnLineage]:
-    """The column lineage of the MERGE in the SQL file `name`, as Dagster's interface knows it."""
-    sources = {
-        column: [
-            dg.TableColumnDep(asset_key=catalog.table_key(table), column_name=source)
-            for table, source in deps
-        ]
-        for column, deps in merge_lineage(sql_files.read(name)).items()
-    }
-    return {"dagster/column_lineage": dg.TableColumnLineage(deps_by_column=sources)}
-
-
 def merge_lineage(text: str) -> dict[str, list[tuple[str, str]]]:
     """From which (table, column) each inserted column of a MERGE comes; constants have no sources."""
+    from sqlglot.lineage import lineage
+
     columns_of = {name: {one.name: one.type for one in schema.columns} for name, schema in schemas().items()}
     nested: dict[str, dict[str, dict[str, str]]] = {}
     for name, columns in columns_of.items():

@@ -227,6 +227,21 @@ class Settings(BaseModel):
         1024,
         description="Most MiB on disk, per exchange, of what waits while Kafka is away; 0: reading waits",
     )
+    control_backend: Literal["auto", "external"] = _env(
+        "CRYPTO_CONTROL_BACKEND",
+        "auto",
+        description="Who runs the components that Dagster manages: the local supervisor for what the stack "
+        "runs (auto), or others for all of them, so that Dagster only looks (external)",
+    )
+    alert_webhook_url: SecretStr | None = _env(
+        "CRYPTO_ALERT_WEBHOOK_URL", None, description="Where alerts are posted as JSON; unset: nowhere"
+    )
+    alert_slack_token: SecretStr | None = _env(
+        "CRYPTO_ALERT_SLACK_TOKEN", None, description="Token of the Slack app that posts alerts"
+    )
+    alert_slack_channel: str = _env(
+        "CRYPTO_ALERT_SLACK_CHANNEL", "#crypto-platform", description="Slack channel of the alerts"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _env(
         "CRYPTO_LOG_LEVEL", "info", description="Least severe level that is logged"
     )

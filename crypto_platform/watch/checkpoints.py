@@ -16,6 +16,11 @@ from typing import Final, Literal
 AGE_LIMIT_S: Final = 90.0
 """Several times the longest checkpoint interval (10 s), so that one slow checkpoint is not an alarm."""
 
+STUCK_INTERVALS: Final = 3
+STUCK_FLOOR_S: Final = 60.0
+"""A job is stuck after so many intervals without a checkpoint, but not sooner than this: two-second
+checkpoints are late now and then on a crowded machine, and a restart costs more than it saves."""
+
 State = Literal["ok", "missing", "not_running", "stale"]
 
 
@@ -29,6 +34,7 @@ class JobProgress:
 
     name: str
     state: str | None = None
+    id: str = ""
     started_at_ms: int = 0
     completed: int = 0
     failed: int = 0
@@ -50,6 +56,15 @@ def verdict(job: JobProgress, now_s: float) -> State:
     if job.state != "RUNNING":
         return "not_running"
     return "stale" if job.checkpoint_age_s(now_s) > AGE_LIMIT_S else "ok"
+
+
+def stuck(job: JobProgress, interval_ms: int, now_s: float) -> str:
+    """Why the job must be restarted from its latest checkpoint; empty when it need not."""
+    limit_s = max(STUCK_INTERVALS * interval_ms / 1000, STUCK_FLOOR_S)
+    age_s = job.checkpoint_age_s(now_s)
+    if job.state != "RUNNING" or age_s <= limit_s:
+        return ""
+    return f"{job.name} has completed no checkpoint for {age_s:.0f} s, over {limit_s:.0f} s."
 
 
 def fingerprint(job: JobProgress, now_s: float) -> str:

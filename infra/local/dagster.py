@@ -46,12 +46,14 @@ telemetry:
 nux:
   enabled: false
 
-# A rollup needs about one core for two seconds; two at a time leave the other core to the stream.
+# A rollup needs about one core for two seconds; two at a time leave the other core to the stream. The
+# same holds for each pool: steps that use the warehouse, and those that start and stop components.
 concurrency:
   runs:
     max_concurrent_runs: 2
   pools:
     granularity: op
+    default_limit: 2
 run_queue:
   dequeue_interval_seconds: 5
 
@@ -61,6 +63,7 @@ run_monitoring:
   start_timeout_seconds: 180
   cancel_timeout_seconds: 60
   max_runtime_seconds: 1800
+  free_slots_after_run_end_seconds: 120
   poll_interval_seconds: 120
 
 # Without threads one sensor that waits for a dead broker would delay every other one.

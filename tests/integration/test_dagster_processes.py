@@ -147,7 +147,7 @@ def test_a_rollup_asked_for_in_the_interface_reaches_the_warehouse(stack: Stack)
             "selector": {
                 "repositoryName": "__repository__",
                 "repositoryLocationName": "crypto_platform",
-                "pipelineName": "roll_up_bars_1h_job",
+                "pipelineName": "roll_up_hours_job",
             },
             "executionMetadata": {"tags": tags},
         },

@@ -1,25 +1,39 @@
-"""The exchange's own feeds, where all lineage starts.
+"""The exchanges' own feeds, where all lineage starts.
 
-What belongs here: one external asset per channel we subscribe to. What does not: what we make of it
-(`defs/topics`), or the protocol (`streaming.exchanges`).
+What belongs here: two external assets for each exchange that is read. What does not: what we make of them
+(`defs/topics`), or the protocols (`streaming.exchanges`).
 """
 
+from typing import Any, Final
+
+import dagster as dg
+
 from crypto_platform import catalog
+from streaming.exchanges.registry import venue
 
-okx_trades = catalog.external(
-    catalog.FEED_TRADES,
-    "One message per fill, with consecutive trade ids per pair: OKX channel `trades-all`, or the simulated "
-    "exchange in its place.",
-    layer="feeds",
-    kinds={"okx", "websocket"},
-    metadata={"channel": "trades-all", "protocol": "https://www.okx.com/docs-v5/en/"},
-)
+GRAINS: Final = {
+    "trades": "One message per fill or run of fills of a pair, as the exchange sends it",
+    "tickers": "One message per change of a pair's best bid, ask or last trade, as the exchange sends it",
+}
 
-okx_tickers = catalog.external(
-    catalog.FEED_TICKERS,
-    "One message per change of a pair's best bid, best ask or last trade, at most ten a second: OKX channel "
-    "`tickers`, or the simulated exchange in its place.",
-    layer="feeds",
-    kinds={"okx", "websocket"},
-    metadata={"channel": "tickers", "protocol": "https://www.okx.com/docs-v5/en/"},
-)
+
+def feed(exchange: str, what: str) -> dg.AssetSpec:
+    """One of an exchange's feeds, with the channels that its venue subscribes to."""
+    found = venue(exchange)
+    channels = sorted({channel for plan in found.connections(["BTC-USDT"]) for channel in plan.channels})
+    metadata: dict[str, Any] = {
+        "exchange": found.name,
+        "channels": ", ".join(channels),
+        "trade_ids_are_contiguous": found.id_contiguous,
+        **catalog.code(f"streaming/exchanges/{exchange}/session.py"),
+    }
+    return catalog.external(
+        catalog.feed_key(exchange, what),
+        f"{GRAINS[what]}; or by the simulated exchange in its place.",
+        layer="feeds",
+        kinds={exchange, "websocket"},
+        metadata=metadata,
+    )
+
+
+feeds = [feed(exchange, what) for exchange in catalog.EXCHANGES for what in GRAINS]

@@ -6,8 +6,8 @@ submission (`streaming.flink`).
 
 import dagster as dg
 
-from crypto_platform import catalog
-from streaming import topics
+from crypto_platform import catalog, table_schemas
+from streaming import records, topics
 
 clean_trades = catalog.external(
     catalog.topic_key(topics.CLEAN_TRADES),
@@ -15,7 +15,11 @@ clean_trades = catalog.external(
     layer="stream",
     kinds={"flink", "kafka"},
     deps=[catalog.topic_key(topics.TRADES)],
-    metadata={"topic": topics.CLEAN_TRADES},
+    metadata={
+        "topic": topics.CLEAN_TRADES,
+        **table_schemas.record_metadata(records.CleanTrade),
+        **catalog.code("streaming/flink/sql/31_clean_trades_sink.sql"),
+    },
     steady=True,
 )
 
@@ -26,12 +30,23 @@ clean_tickers = catalog.external(
     layer="stream",
     kinds={"flink", "kafka"},
     deps=[catalog.topic_key(topics.TICKERS)],
-    metadata={"topic": topics.CLEAN_TICKERS},
+    metadata={
+        "topic": topics.CLEAN_TICKERS,
+        **table_schemas.record_metadata(records.Ticker),
+        **catalog.code("streaming/flink/sql/32_clean_tickers_sink.sql"),
+    },
     steady=True,
 )
 
 
-def bars(topic: str, grain: str, *, steady: bool = True) -> dg.AssetSpec:
+def bars(
+    topic: str,
+    grain: str,
+    *,
+    record: type[records.Record] = records.Bar,
+    sql: str = "77_bars",
+    steady: bool = True,
+) -> dg.AssetSpec:
     """An output of the bars job, which reads the clean topics."""
     return catalog.external(
         catalog.topic_key(topic),
@@ -39,7 +54,11 @@ def bars(topic: str, grain: str, *, steady: bool = True) -> dg.AssetSpec:
         layer="stream",
         kinds={"flink", "kafka"},
         deps=[catalog.topic_key(topics.CLEAN_TRADES), catalog.topic_key(topics.CLEAN_TICKERS)],
-        metadata={"topic": topic},
+        metadata={
+            "topic": topic,
+            **table_schemas.record_metadata(record),
+            **catalog.code(f"streaming/flink/sql/{sql}.sql"),
+        },
         steady=steady,
     )
 
@@ -64,18 +83,24 @@ bars_1h = bars(
 bars_forming = bars(
     topics.BARS_FORMING,
     "One message per second of a minute that has begun: what has been traded in it so far, for showing.",
+    record=records.FormingBar,
+    sql="82_forming_bars_sink",
 )
 
 quote_bars_1s = bars(
     topics.QUOTE_BARS_1S,
     "One message per second of a pair that had a quote: bid and ask as bars, and the spread weighted "
     "with time.",
+    record=records.QuoteBar,
+    sql="83_quote_bars_sink",
 )
 
 late_trades = bars(
     topics.LATE_TRADES,
     "One message per trade that came after the bar of its minute was closed; the warehouse recomputes "
     "the bar.",
+    record=records.LateTrade,
+    sql="84_late_trades_sink",
     steady=False,
 )
 
@@ -86,7 +111,11 @@ anomalies = catalog.external(
     layer="stream",
     kinds={"flink", "kafka"},
     deps=[catalog.topic_key(topics.TRADES), catalog.topic_key(topics.TICKERS)],
-    metadata={"topic": topics.ANOMALIES},
+    metadata={
+        "topic": topics.ANOMALIES,
+        **table_schemas.record_metadata(records.Anomaly),
+        **catalog.code("streaming/flink/sql/49_anomalies.sql"),
+    },
 )
 
 dead_letters = catalog.external(
@@ -96,10 +125,14 @@ dead_letters = catalog.external(
     layer="stream",
     kinds={"flink", "kafka"},
     deps=[
-        catalog.FEED_TRADES,
-        catalog.FEED_TICKERS,
+        *catalog.FEEDS_OF_TRADES,
+        *catalog.FEEDS_OF_TICKERS,
         catalog.topic_key(topics.TRADES),
         catalog.topic_key(topics.TICKERS),
     ],
-    metadata={"topic": topics.DEAD_LETTERS},
+    metadata={
+        "topic": topics.DEAD_LETTERS,
+        **table_schemas.record_metadata(records.DeadLetter),
+        **catalog.code("streaming/flink/sql/33_dead_letters_sink.sql"),
+    },
 )

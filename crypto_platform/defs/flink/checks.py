@@ -11,7 +11,7 @@ from typing import Any, Final
 import dagster as dg
 
 from crypto_platform import catalog
-from crypto_platform.defs.flink.resources import FlinkResource
+from crypto_platform.defs.flink.resources import FlinkJobResource
 from crypto_platform.watch import checkpoints
 from streaming import topics
 
@@ -37,11 +37,11 @@ OUTPUTS: Final[dict[str, tuple[str, ...]]] = {
     can_subset=True,
 )
 def flink_checkpoints(
-    context: dg.AssetCheckExecutionContext, flink: FlinkResource
+    context: dg.AssetCheckExecutionContext, flink_jobs: FlinkJobResource
 ) -> Iterator[dg.AssetCheckResult]:
     """Ask Flink once and answer for every selected topic."""
     now_s = time()
-    progress = flink.progress()
+    progress = flink_jobs.progress()
     selected = {check.asset_key for check in context.selected_asset_check_keys}
     for key, outputs in OUTPUTS.items():
         for topic in outputs:

@@ -11,7 +11,7 @@ import dagster as dg
 
 from crypto_platform import catalog
 from crypto_platform.defs.flink.checks import OUTPUTS, evaluation, numbers
-from crypto_platform.defs.flink.resources import FlinkResource
+from crypto_platform.defs.flink.resources import FlinkJobResource
 from crypto_platform.watch import checkpoints, reporting
 
 PACE: Final = reporting.Pace()
@@ -25,10 +25,10 @@ PACE: Final = reporting.Pace()
     "verdict, a failed checkpoint or a restart at once, and a heartbeat every half hour.",
 )
 def flink_checkpoints_stale_sensor(
-    context: dg.SensorEvaluationContext, flink: FlinkResource
+    context: dg.SensorEvaluationContext, flink_jobs: FlinkJobResource
 ) -> dg.SensorResult:
     """One look: events for the outputs of each job with news, and every job's verdict in the message."""
-    jobs = flink.progress()
+    jobs = flink_jobs.progress()
     now_s = time()
     states = {key: checkpoints.fingerprint(job, now_s) for key, job in jobs.items()}
     due, memory = reporting.states_due(reporting.remember(context.cursor), states, now_s, PACE)

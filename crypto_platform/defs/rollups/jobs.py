@@ -1,42 +1,31 @@
-"""When rollups are computed.
+"""Rollups on request.
 
-What belongs here: the jobs of rollup assets and their schedules. What does not: the assets
-(`defs/rollups/assets.py`).
+What belongs here: the jobs of rollup assets. What does not: the assets (`defs/rollups/assets.py`), and when
+they run by themselves (`defs/rollups/automation.py`). Checks have a job of their own: some ask Kafka and the
+exchange, which a back-fill does not need.
 """
-
-from datetime import timedelta
-from typing import Final
 
 import dagster as dg
 
 from crypto_platform import catalog
-from crypto_platform.defs.rollups.assets import BARS_1H, hours
+from snowflake_sql.catalog import DAY, ROLLUPS
 
-RANGE_START: Final = "dagster/asset_partition_range_start"
-RANGE_END: Final = "dagster/asset_partition_range_end"
-
-roll_up_bars_1h_job = dg.define_asset_job(
-    "roll_up_bars_1h_job",
-    selection=dg.AssetSelection.assets(catalog.table_key(BARS_1H)),
-    description="Computes hourly bars from the trades of the chosen hours.",
+roll_up_hours_job = dg.define_asset_job(
+    "roll_up_hours_job",
+    selection=dg.AssetSelection.assets(
+        *(catalog.table_key(rollup.table) for rollup in ROLLUPS if rollup.partition < DAY)
+    ).without_checks(),
+    description="Computes bars and hourly rollups of the chosen hours in one run.",
     executor_def=dg.in_process_executor,
     tags={"layer": "rollups"},
 )
 
-
-@dg.schedule(
-    job=roll_up_bars_1h_job,
-    cron_schedule="3-59/15 * * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="The hour that has begun and the one before it, whose last trades may have come late.",
+roll_up_days_job = dg.define_asset_job(
+    "roll_up_days_job",
+    selection=dg.AssetSelection.assets(
+        *(catalog.table_key(rollup.table) for rollup in ROLLUPS if rollup.partition >= DAY)
+    ).without_checks(),
+    description="Computes daily bars and statistics of the chosen days in one run.",
+    executor_def=dg.in_process_executor,
+    tags={"layer": "rollups"},
 )
-def roll_up_bars_1h_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """One run for both hours. Older hours that change are recomputed by a back-fill."""
-    now = context.scheduled_execution_time.replace(minute=0, second=0, microsecond=0)
-    return dg.RunRequest(
-        tags={
-            RANGE_START: (now - timedelta(hours=1)).strftime(hours.fmt),
-            RANGE_END: now.strftime(hours.fmt),
-        }
-    )

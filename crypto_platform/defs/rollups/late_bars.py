@@ -9,7 +9,6 @@ routes it to the late trades; the tables take it, the bars of all four lengths d
 bar raises its revision.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,7 +16,8 @@ from typing import Any, Final
 import dagster as dg
 
 from crypto_platform import catalog, warehouse_sql
-from crypto_platform.defs.warehouse.resources import RETRY_POLICY, WarehouseResource
+from crypto_platform.defs.rollups.partitions import spans_of
+from crypto_platform.defs.warehouse.resources import RETRY_POLICY, SnowflakeResource
 
 MINUTE: Final = timedelta(minutes=1)
 
@@ -46,20 +46,9 @@ class Lookback(dg.Config):
     hours: float = 3.0
 
 
-def spans_of(starts: Iterable[datetime], length: timedelta = MINUTE) -> list[tuple[datetime, datetime]]:
-    """The fewest spans [from, to) that cover exactly the windows of `length` with these starts."""
-    spans: list[tuple[datetime, datetime]] = []
-    for start in sorted(set(starts)):
-        if spans and spans[-1][1] == start:
-            spans[-1] = (spans[-1][0], start + length)
-        else:
-            spans.append((start, start + length))
-    return spans
-
-
 @dg.op(pool="warehouse", retry_policy=RETRY_POLICY)
 def recompute_late_bars(
-    context: dg.OpExecutionContext, config: Lookback, warehouse: WarehouseResource
+    context: dg.OpExecutionContext, config: Lookback, warehouse: SnowflakeResource
 ) -> None:
     """Recompute every window that a late trade touched; one that is right already stays as it is."""
     for bars in LENGTHS:
@@ -114,7 +103,7 @@ def recompute_late_bars_job() -> None:
     description="Every two minutes, but only when late trades have left a bar wrong.",
 )
 def recompute_late_bars_schedule(
-    context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource
+    context: dg.ScheduleEvaluationContext, warehouse: SnowflakeResource
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask first: a run costs seconds of processor time, the questions milliseconds."""
     lookback = timedelta(hours=Lookback().hours)

@@ -4,8 +4,8 @@ What belongs here: one external asset per such topic. What does not: topics that
 (`defs/flink`), and how topics are created (`streaming.kafka`).
 """
 
-from crypto_platform import catalog
-from streaming import topics
+from crypto_platform import catalog, table_schemas
+from streaming import records, topics
 
 raw_trades = catalog.external(
     catalog.topic_key(topics.TRADES),
@@ -13,8 +13,12 @@ raw_trades = catalog.external(
     "after a reconnect or a back-fill; the clean topic has it once.",
     layer="topics",
     kinds={"kafka", "json"},
-    deps=[catalog.FEED_TRADES],
-    metadata={"topic": topics.TRADES},
+    deps=catalog.FEEDS_OF_TRADES,
+    metadata={
+        "topic": topics.TRADES,
+        **table_schemas.record_metadata(records.Trade),
+        **catalog.code("streaming/producer/tape.py", "streaming/records.py"),
+    },
     steady=True,
 )
 
@@ -24,8 +28,12 @@ raw_tickers = catalog.external(
     "older pushes give way to the latest.",
     layer="topics",
     kinds={"kafka", "json"},
-    deps=[catalog.FEED_TICKERS],
-    metadata={"topic": topics.TICKERS},
+    deps=catalog.FEEDS_OF_TICKERS,
+    metadata={
+        "topic": topics.TICKERS,
+        **table_schemas.record_metadata(records.Ticker),
+        **catalog.code("streaming/producer/tape.py", "streaming/records.py"),
+    },
     steady=True,
 )
 
@@ -35,6 +43,10 @@ gaps = catalog.external(
     "unrecoverable.",
     layer="topics",
     kinds={"kafka", "json"},
-    deps=[catalog.FEED_TRADES],
-    metadata={"topic": topics.GAPS},
+    deps=catalog.FEEDS_OF_TRADES,
+    metadata={
+        "topic": topics.GAPS,
+        **table_schemas.record_metadata(records.Gap),
+        **catalog.code("streaming/producer/ledger.py", "streaming/records.py"),
+    },
 )

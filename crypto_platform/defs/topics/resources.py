@@ -7,24 +7,26 @@ What belongs here: bounded, read-only questions to the brokers. What does not: p
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-import dagster as dg
-
+from crypto_platform.control.managed import ManagedResource
 from streaming import settings as platform_settings
+from streaming.errors import ServiceUnavailableError
 
 if TYPE_CHECKING:
     from crypto_platform.watch.lag import TopicPartition
+    from crypto_platform.watch.replicas import PartitionState
 
 
-class KafkaClusterResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+class KafkaClusterResource(ManagedResource):
     """The brokers named by the platform's settings.
 
     Attributes:
         timeout_s: the longest wait for each of two requests, well below a sensor's 60 s.
     """
 
-    timeout_s: float = 5.0
+    component: ClassVar[str] = "kafka"
+    timeout_s: float = 3.0
 
     def end_offsets(self, topics: Collection[str]) -> dict[TopicPartition, int]:
         """The next offset of every partition of `topics`; a topic that does not exist is left out.
@@ -34,8 +36,6 @@ class KafkaClusterResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """
         from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
         from confluent_kafka.admin import AdminClient, OffsetSpec
-
-        from streaming.errors import ServiceUnavailableError
 
         settings = platform_settings.load()
         client = AdminClient(settings.kafka_client_config() | {"log_level": 0})
@@ -59,12 +59,57 @@ class KafkaClusterResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 for place, future in futures.items()
             }
         except (KafkaException, TimeoutError) as error:
-            raise ServiceUnavailableError(
-                f"Kafka at {settings.bootstrap_servers} does not answer ({error}).",
-                "Start it, or set KAFKA_BOOTSTRAP_SERVERS.",
-            ) from error
+            raise _unavailable(error) from error
+
+    def partition_states(self, topics: Collection[str]) -> dict[str, list[PartitionState]]:
+        """Leader and replicas of every partition of those of `topics` that exist.
+
+        Raises:
+            ServiceUnavailableError: the brokers do not answer in time.
+        """
+        from confluent_kafka import KafkaException
+        from confluent_kafka.admin import AdminClient
+
+        from crypto_platform.watch.replicas import PartitionState
+
+        settings = platform_settings.load()
+        try:
+            client = AdminClient(settings.kafka_client_config() | {"log_level": 0})
+            known = client.list_topics(timeout=self.timeout_s).topics
+        except KafkaException as error:
+            raise _unavailable(error) from error
+        return {
+            topic: [
+                PartitionState(one.id, one.leader, len(one.replicas), len(one.isrs))
+                for one in known[topic].partitions.values()
+            ]
+            for topic in topics
+            if topic in known
+        }
+
+    def committed_offsets(self, group: str, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """What a consumer group has committed of `places`; below 0 where it has committed nothing.
+
+        Raises:
+            ServiceUnavailableError: the brokers do not answer in time.
+        """
+        from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+        from confluent_kafka.admin import AdminClient
+
+        if not places:
+            return {}
+        client = AdminClient(platform_settings.load().kafka_client_config() | {"log_level": 0})
+        wanted = ConsumerGroupTopicPartitions(group, [TopicPartition(*place) for place in places])
+        try:
+            (future,) = client.list_consumer_group_offsets([wanted], request_timeout=self.timeout_s).values()
+            found = future.result(timeout=2 * self.timeout_s).topic_partitions
+        except (KafkaException, TimeoutError) as error:
+            raise _unavailable(error) from error
+        return {(one.topic, one.partition): one.offset for one in found}
 
 
-@dg.definitions
-def resources() -> dg.Definitions:
-    return dg.Definitions(resources={"kafka": KafkaClusterResource()})
+def _unavailable(error: Exception) -> ServiceUnavailableError:
+    return ServiceUnavailableError(
+        f"Kafka at {platform_settings.load().bootstrap_servers} does not answer ({error}).",
+        "Start it, or set KAFKA_BOOTSTRAP_SERVERS.",
+    )

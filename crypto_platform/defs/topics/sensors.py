@@ -13,7 +13,7 @@ import dagster as dg
 from crypto_platform import catalog
 from crypto_platform.defs.topics.resources import KafkaClusterResource
 from crypto_platform.defs.warehouse.checks import lag_evaluation
-from crypto_platform.defs.warehouse.resources import WarehouseResource
+from crypto_platform.defs.warehouse.resources import SnowflakeResource
 from crypto_platform.watch import lag, reporting
 
 PACE: Final = reporting.Pace()
@@ -28,7 +28,7 @@ WATCHED_TOPICS: Final = tuple(dict.fromkeys([*catalog.STEADY_TOPICS, *catalog.TA
     "crosses the limit or as a slow heartbeat, and progress of topics and tables every ten minutes.",
 )
 def loader_lag_exceeded_sensor(
-    context: dg.SensorEvaluationContext, kafka: KafkaClusterResource, warehouse: WarehouseResource
+    context: dg.SensorEvaluationContext, kafka: KafkaClusterResource, warehouse: SnowflakeResource
 ) -> dg.SensorResult:
     """One look: events for what changed, and the lag of every table in the tick's message."""
     ends = kafka.end_offsets(WATCHED_TOPICS)

@@ -1,6 +1,6 @@
 """The tables that the loader writes.
 
-What belongs here: one external asset per such table. What does not: tables that Dagster computes
+What belongs here: one external asset per such table. What does not: tables that Dagster computes or corrects
 (`defs/rollups`), the tables' definition (`snowflake_sql/migrations`) and loading (`streaming.loader`).
 """
 
@@ -13,16 +13,22 @@ from crypto_platform.table_schemas import table_metadata
 from streaming import topics
 
 
-def loaded(topic: str, grain: str, *, steady: bool = False, **metadata: Any) -> dg.AssetSpec:
+def loaded(
+    topic: str, grain: str, *, layer: catalog.Layer = "warehouse", steady: bool = False, **metadata: Any
+) -> dg.AssetSpec:
     """The table that the loader fills from `topic`."""
     name = catalog.TABLE_OF_TOPIC[topic]
     return catalog.external(
         catalog.table_key(name),
         grain,
-        layer="warehouse",
+        layer=layer,
         kinds={"snowflake", "table"},
         deps=[catalog.topic_key(topic)],
-        metadata={**table_metadata(name), **metadata},
+        metadata={
+            **table_metadata(name),
+            **catalog.code("streaming/loader/rows.py", "snowflake_sql/schema.sql"),
+            **metadata,
+        },
         steady=steady,
     )
 
@@ -45,32 +51,12 @@ tickers = (
     else None
 )
 
-bars_1m = loaded(
-    topics.BARS_1M,
-    "One row per pair and minute that had a trade or a quote (exchange, pair, window start); "
-    "`REVISION` counts "
-    "how often late trades changed it, `COMPUTED_BY` says whether Flink or a recomputation wrote it.",
-    steady=True,
-)
-
-bars_5m = loaded(
-    topics.BARS_5M,
-    "One row per pair and five minutes that had a trade or a quote, with the columns of the one-minute bars.",
-    steady=True,
-)
-
-bars_15m = loaded(
-    topics.BARS_15M,
-    "One row per pair and quarter of an hour that had a trade or a quote, with the columns of the "
-    "one-minute bars.",
-    steady=True,
-)
-
 quote_bars_1s = loaded(
     topics.QUOTE_BARS_1S,
     "One row per pair and second that had a quote (exchange, pair, window start): bid and ask as bars, "
     "and the "
     "spread weighted with time. It stands for the tickers, which are loaded only by setting.",
+    layer="bars",
     steady=True,
 )
 

@@ -16,7 +16,7 @@ import dagster as dg
 
 from crypto_platform import catalog, warehouse_sql
 from crypto_platform.defs.topics.resources import KafkaClusterResource
-from crypto_platform.defs.warehouse.resources import WarehouseResource
+from crypto_platform.defs.warehouse.resources import SnowflakeResource
 from crypto_platform.watch import lag
 
 SHOWN_ROWS: Final = 20
@@ -36,7 +36,9 @@ class Span(dg.Config):
 class Rule:
     """One SQL check: the sentence it proves, its table and file, and where its span ends.
 
-    `settled` is how far before the newest row the span ends, for what needs time to be complete.
+    `settled` is how far before the newest row the span ends, for what needs time to be complete. `clock` is
+    the table and column of the newest row if not the rule's own. What follows a `blocking` check in the same
+    run or by automation is not computed while it fails.
     """
 
     name: str
@@ -45,6 +47,8 @@ class Rule:
     file: str
     meaning: str
     settled: timedelta
+    clock: tuple[str, str] | None = None
+    blocking: bool = False
 
 
 RULES: Final = (
@@ -64,6 +68,8 @@ RULES: Final = (
         "checks/no_duplicate_trades",
         "Every trade (exchange, pair, trade id) stands in one row.",
         settled=timedelta(0),
+        # A trade that stands twice counts twice in every rollup.
+        blocking=True,
     ),
     Rule(
         "trade_ids_are_contiguous",
@@ -73,6 +79,50 @@ RULES: Final = (
         "The trade ids of each pair follow each other without a gap.",
         # A gap is open for the seconds that its back-fill takes.
         settled=2 * MINUTE,
+    ),
+    Rule(
+        "values_are_in_range",
+        "RAW.TRADES",
+        "EXCHANGE_TIME",
+        "checks/values_are_in_range",
+        "No trade lacks a value or has one that cannot be.",
+        settled=timedelta(0),
+        blocking=True,
+    ),
+    Rule(
+        "rows_reconcile_with_offsets",
+        "RAW.TRADES",
+        "EXCHANGE_TIME",
+        "checks/rows_reconcile_with_offsets",
+        "No row lies beyond the offset noted for its Kafka partition, and no offset has two rows.",
+        settled=timedelta(0),
+    ),
+    Rule(
+        "prices_are_ordered",
+        "MARKET.BARS_1M",
+        "WINDOW_START",
+        "checks/prices_are_ordered",
+        "In every one-minute bar low <= open, close, VWAP <= high, and its volumes fit its count.",
+        settled=timedelta(0),
+        blocking=True,
+    ),
+    Rule(
+        "the_latest_closed_minute_has_its_bar",
+        "MARKET.BARS_1M",
+        "WINDOW_START",
+        "checks/latest_minute_is_there",
+        "Every pair that traded has a bar of its latest closed minute.",
+        settled=3 * MINUTE,
+        clock=("RAW.TRADES", "EXCHANGE_TIME"),
+    ),
+    Rule(
+        "longer_bars_equal_their_minutes",
+        "MARKET.BARS_15M",
+        "WINDOW_START",
+        "checks/longer_bars_equal_their_minutes",
+        "Every bar of a quarter of an hour has the volume, count, high and low of its minutes.",
+        # The span ends at the start of the newest bar: what is compared was closed a quarter of an hour ago.
+        settled=timedelta(0),
     ),
 )
 
@@ -90,13 +140,17 @@ def sql_check(rule: Rule) -> dg.AssetChecksDefinition:
     """A check that is green when the rule's SQL returns no row."""
 
     @dg.asset_check(
-        asset=catalog.table_key(rule.table), name=rule.name, description=rule.meaning, pool="warehouse"
+        asset=catalog.table_key(rule.table),
+        name=rule.name,
+        description=rule.meaning,
+        pool="warehouse",
+        blocking=rule.blocking,
     )
     def check(
-        context: dg.AssetCheckExecutionContext, config: Span, warehouse: WarehouseResource
+        context: dg.AssetCheckExecutionContext, config: Span, warehouse: SnowflakeResource
     ) -> dg.AssetCheckResult:
         with warehouse.connection(f"dagster: {rule.name} run {context.run.run_id}") as connection:
-            newest = warehouse_sql.newest(connection, rule.table, rule.time_column)
+            newest = warehouse_sql.newest(connection, *(rule.clock or (rule.table, rule.time_column)))
             if newest is None:
                 return dg.AssetCheckResult(
                     passed=True, description=f"{rule.table} is empty, so there was nothing to check."
@@ -128,7 +182,8 @@ def violations_table(columns: list[str], found: list[tuple[Any, ...]]) -> dg.Tab
     )
 
 
-bars_equal_raw_trades, no_trade_stands_twice, trade_ids_are_contiguous = (sql_check(rule) for rule in RULES)
+sql_checks = [sql_check(rule) for rule in RULES]
+bars_equal_raw_trades, no_trade_stands_twice, trade_ids_are_contiguous = sql_checks[:3]
 
 
 @dg.multi_asset_check(
@@ -144,7 +199,7 @@ bars_equal_raw_trades, no_trade_stands_twice, trade_ids_are_contiguous = (sql_ch
     can_subset=True,
 )
 def loader_lag(
-    context: dg.AssetCheckExecutionContext, kafka: KafkaClusterResource, warehouse: WarehouseResource
+    context: dg.AssetCheckExecutionContext, kafka: KafkaClusterResource, warehouse: SnowflakeResource
 ) -> Iterator[dg.AssetCheckResult]:
     """Ask Kafka and the warehouse once and answer for every selected table."""
     lags = lag.lag_by_topic(kafka.end_offsets(tuple(catalog.TABLE_OF_TOPIC)), warehouse.loaded_offsets())

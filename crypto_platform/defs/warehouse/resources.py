@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import dagster as dg
 
+from crypto_platform.control.managed import ManagedResource
 from streaming import settings as platform_settings
 
 if TYPE_CHECKING:
-    from dagster_snowflake import SnowflakeResource
+    from dagster_snowflake import SnowflakeResource as Connector
     from snowflake.connector import SnowflakeConnection
 
     from crypto_platform.watch.lag import TopicPartition
@@ -26,21 +28,22 @@ RETRY_POLICY: Final = dg.RetryPolicy(
 """The one retry mechanism of steps that use the warehouse: a connection may break when it restarts."""
 
 
-class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+class SnowflakeResource(ManagedResource):
     """The warehouse named by the platform's settings.
 
-    The SnowflakeResource is built when it is used: its configuration holds a password or the path of a key,
-    and what is configured when definitions load is shown in the web interface.
+    dagster-snowflake's own resource is built when it is used: its configuration holds a password or the path
+    of a key, and what is configured when definitions load is shown in the web interface.
 
     Attributes:
         timeout_s: the longest wait for a log-in or for one answer.
     """
 
+    component: ClassVar[str] = "warehouse"
     timeout_s: int = 10
 
-    def snowflake(self) -> SnowflakeResource:
+    def snowflake(self) -> Connector:
         """dagster-snowflake's resource for the account or the emulator of the settings."""
-        from dagster_snowflake import SnowflakeResource
+        from dagster_snowflake import SnowflakeResource as Connector
 
         from streaming.warehouse import connection_parameters
 
@@ -51,7 +54,7 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         if "private_key_file" in parameters:
             arguments["authenticator"] = "SNOWFLAKE_JWT"
         timeouts = {"login_timeout": self.timeout_s, "network_timeout": self.timeout_s}
-        return SnowflakeResource(**arguments, additional_snowflake_connection_args={**parameters, **timeouts})
+        return Connector(**arguments, additional_snowflake_connection_args={**parameters, **timeouts})
 
     @contextmanager
     def connection(self, query_tag: str) -> Iterator[SnowflakeConnection]:
@@ -71,7 +74,25 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 (str(topic), int(partition)): int(offset) for topic, partition, offset in found.fetchall()
             }
 
+    def gaps(self) -> tuple[dict[str, int], float | None]:
+        """How many gaps have each status, and for how many seconds the oldest open one has been known."""
+        from snowflake_sql import catalog as sql_files
+        from streaming import warehouse
 
-@dg.definitions
-def resources() -> dg.Definitions:
-    return dg.Definitions(resources={"warehouse": WarehouseResource()})
+        with self.connection("dagster: gaps") as connection:
+            found = warehouse.rows(connection, sql_files.statement("queries/gap_counts"))
+        counts = {str(status): int(count) for status, count, _ in found}
+        ages = [float(age) for status, _, age in found if status == "open"]
+        return counts, max(ages, default=None)
+
+    def refused(self, within: timedelta) -> dict[str, int]:
+        """How many dead letters were loaded within the time, by the part that refused them."""
+        from snowflake_sql import catalog as sql_files
+        from streaming import warehouse
+
+        since = datetime.now(UTC).replace(tzinfo=None) - within
+        with self.connection("dagster: dead letters") as connection:
+            found = warehouse.rows(
+                connection, sql_files.statement("queries/dead_letters_by_stage"), {"from_time": since}
+            )
+        return {str(stage): int(count) for stage, count in found}

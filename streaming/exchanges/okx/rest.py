@@ -43,7 +43,7 @@ _instruments_decoder: Final = msgspec.json.Decoder(list[InstrumentRow])
 _time_decoder: Final = msgspec.json.Decoder(tuple[_TimeRow])
 
 
-def _content(reply: RestReply, decoder: msgspec.json.Decoder[_Content]) -> _Content:
+def content(reply: RestReply, decoder: msgspec.json.Decoder[_Content]) -> _Content:
     """What is in the envelope of a good reply. The code counts for more than the status: 50004, a time-out,
     is HTTP 400."""
     try:
@@ -83,7 +83,7 @@ class OkxTradeHistory(BackwardWalk):
         def event(row: TradeRow) -> TradeEvent:
             return trade_event(row, symbol, received_ns, is_snapshot=False)
 
-        rows = _content(reply, _trades_decoder)
+        rows = content(reply, _trades_decoder)
         return page_of(EXCHANGE, rows, event)
 
 
@@ -98,21 +98,21 @@ class OkxRest:
 
     def newest_id(self, reply: RestReply) -> int | None:
         with good_values(EXCHANGE):
-            rows = _content(reply, _trades_decoder)
+            rows = content(reply, _trades_decoder)
             return max((integer(row.trade_id, "tradeId") for row in rows), default=None)
 
     def instruments_request(self) -> RestRequest:
         return RestRequest("/api/v5/public/instruments", spec.INSTRUMENTS_LIMIT, {"instType": "SPOT"})
 
     def instruments(self, reply: RestReply) -> list[Instrument]:
-        return [instrument(row) for row in _content(reply, _instruments_decoder)]
+        return [instrument(row) for row in content(reply, _instruments_decoder)]
 
     def time_request(self) -> RestRequest:
         return RestRequest("/api/v5/public/time", spec.TIME_LIMIT)
 
     def time_us(self, reply: RestReply) -> int:
         with good_values(EXCHANGE):
-            (row,) = _content(reply, _time_decoder)
+            (row,) = content(reply, _time_decoder)
             return us_of_ms_text(row.ts, "ts")
 
 

@@ -1,19 +1,23 @@
 """Rules that every definition keeps, over the resolved graph of the whole platform."""
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 import crypto_platform
-from crypto_platform import catalog
+from crypto_platform import catalog, column_lineage
 from crypto_platform.definitions import defs
+from snowflake_sql.catalog import ROLLUPS
 from streaming import topics
 
 DEFS_FOLDER = Path(crypto_platform.__file__).parent / "defs"
-SYSTEMS = {"okx", "kafka", "snowflake"}
+SYSTEMS = {"okx", "kafka", "snowflake", "dagster", "dashboard"}
 
 
 @pytest.fixture(scope="module")
@@ -58,29 +62,71 @@ def test_every_table_shows_its_name_and_its_columns(specs: list[dg.AssetSpec]) -
         assert all(column.description for column in schema.columns)
 
 
-def test_the_lineage_leads_from_the_exchange_to_the_rollup(specs: list[dg.AssetSpec]) -> None:
+def test_the_lineage_leads_from_the_exchanges_to_the_dashboard(specs: list[dg.AssetSpec]) -> None:
     upstream = {spec.key: {dep.asset_key for dep in spec.deps} for spec in specs}
-    reached = {catalog.table_key("MARKET.BARS_1H")}
+    groups = {spec.key: spec.group_name for spec in specs}
+    reached = {catalog.DASHBOARD}
     while more := {key for one in reached for key in upstream[one]} - reached:
         reached |= more
-    assert reached == {
-        catalog.table_key("MARKET.BARS_1H"),
-        catalog.table_key("RAW.TRADES"),
-        catalog.topic_key(topics.BARS_1H),
-        catalog.topic_key(topics.CLEAN_TRADES),
-        catalog.topic_key(topics.CLEAN_TICKERS),
-        catalog.topic_key(topics.TRADES),
-        catalog.topic_key(topics.TICKERS),
-        catalog.FEED_TRADES,
-        catalog.FEED_TICKERS,
+    assert {groups[key] for key in reached} == {
+        *("feeds", "topics", "stream", "warehouse", "bars", "rollups", "statistics", "dashboard", "control")
     }
+    assert {*catalog.FEEDS_OF_TRADES, *catalog.FEEDS_OF_TICKERS} <= reached
+
+
+def test_every_configured_exchange_has_its_feeds() -> None:
+    code = (
+        "from crypto_platform import catalog; from crypto_platform.defs.feeds.assets import feeds; "
+        "print(sorted(spec.key.to_user_string() for spec in feeds))"
+    )
+    environment = os.environ | {"CRYPTO_SOURCE": "okx,kraken"}
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert found.stdout.strip() == "['kraken/tickers', 'kraken/trades', 'okx/tickers', 'okx/trades']"
+
+
+def test_every_rollup_of_the_catalogue_is_an_asset_with_columns_from_somewhere(
+    definitions: dg.Definitions, specs: list[dg.AssetSpec]
+) -> None:
+    by_key = {spec.key: spec for spec in specs}
+    columns_of = {
+        spec.key: {column.name for column in spec.metadata["dagster/column_schema"].columns}
+        for spec in specs
+        if "dagster/column_schema" in spec.metadata
+    }
+    for rollup in ROLLUPS:
+        spec = by_key[catalog.table_key(rollup.table)]
+        assert isinstance(spec.partitions_def, dg.TimeWindowPartitionsDefinition)
+        lineage = spec.metadata["dagster/column_lineage"]
+        assert isinstance(lineage, dg.TableColumnLineage)
+        sources = [dep for deps in lineage.deps_by_column.values() for dep in deps]
+        assert sources, rollup.name
+        for dep in sources:
+            assert dep.column_name in columns_of[dep.asset_key], f"{rollup.name}: {dep}"
+        assert set(lineage.deps_by_column) <= columns_of[spec.key]
+
+
+def test_the_kept_column_lineage_is_that_of_the_sql() -> None:
+    assert column_lineage.FILE.read_text(encoding="utf-8") == column_lineage.text()
+
+
+def test_every_asset_leads_to_the_files_that_make_it(specs: list[dg.AssetSpec]) -> None:
+    for spec in specs:
+        references = spec.metadata.get("dagster/code_references")
+        if spec.key == catalog.DASHBOARD:
+            continue
+        assert isinstance(references, dg.CodeReferencesMetadataValue), spec.key
+        for reference in references.code_references:
+            assert isinstance(reference, dg.LocalFileCodeReference)
+            assert Path(reference.file_path).is_file(), reference.file_path
 
 
 def test_every_dependency_is_declared_and_only_feeds_have_none(specs: list[dg.AssetSpec]) -> None:
     keys = {spec.key for spec in specs}
     for spec in specs:
         assert {dep.asset_key for dep in spec.deps} <= keys
-        assert bool(spec.deps) != (spec.group_name == "feeds")
+        assert bool(spec.deps) != (spec.group_name == "feeds" or spec.key == catalog.CONTROL_PLANE)
 
 
 def test_every_topic_that_something_writes_is_an_asset(specs: list[dg.AssetSpec]) -> None:
@@ -109,6 +155,13 @@ def test_every_check_belongs_to_a_declared_asset_and_reads_as_a_sentence(
         "trade_ids_are_contiguous",
         catalog.LOADER_KEEPS_UP,
         catalog.CHECKPOINTS_ARE_RECENT,
+        "bars_equal_official_candles",
+        "prices_are_ordered",
+        "values_are_in_range",
+        "columns_are_as_declared",
+        "rows_reconcile_with_offsets",
+        "the_latest_closed_minute_has_its_bar",
+        "no_gap_stays_open",
     }
     for check in checks:
         assert check.asset_key in keys
@@ -127,7 +180,7 @@ def test_every_table_the_loader_fills_and_every_flink_output_is_watched(definiti
 
 def test_sensors_and_schedules_run_without_a_click(definitions: dg.Definitions) -> None:
     sensors, schedules = list(definitions.sensors or ()), list(definitions.schedules or ())
-    assert len(sensors) >= 2
+    assert len(sensors) >= 14
     assert len(schedules) >= 3
     for sensor in sensors:
         assert isinstance(sensor, dg.SensorDefinition)
@@ -149,7 +202,9 @@ def test_jobs_begin_with_a_verb_and_run_in_their_own_process(definitions: dg.Def
         assert job.executor_def.name == "in_process", job.name
         if not job.name.startswith("__"):
             assert job.description, job.name
-            assert re.fullmatch(r"(roll_up|recompute|check)_\w+_job", job.name)
+            assert re.fullmatch(
+                r"(roll_up|recompute|check|start|stop|restart|repair|clean_up)_\w+_job", job.name
+            )
 
 
 def test_no_secret_is_part_of_the_definitions(
@@ -175,14 +230,14 @@ def test_the_entry_point_stays_short() -> None:
     assert len(entry.read_text(encoding="utf-8").splitlines()) < 25
 
 
-def test_the_schedule_asks_for_the_hour_that_has_begun_and_the_one_before(
-    definitions: dg.Definitions,
-) -> None:
-    from datetime import UTC, datetime
-
-    from crypto_platform.defs.rollups.jobs import RANGE_END, RANGE_START, roll_up_bars_1h_schedule
-
-    context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 3, 1, 0, 3, tzinfo=UTC))
-    request = roll_up_bars_1h_schedule(context)
-    assert isinstance(request, dg.RunRequest)
-    assert (request.tags[RANGE_START], request.tags[RANGE_END]) == ("2026-02-28-23:00", "2026-03-01-00:00")
+def test_the_definitions_load_within_a_few_seconds_and_without_the_heavy_libraries() -> None:
+    code = (
+        "import sys, time; from crypto_platform.definitions import defs; defs().get_repository_def(); "
+        "print(time.process_time(), 'dagster_snowflake' in sys.modules, 'snowflake.connector' in sys.modules)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
+    cpu_s, *heavy = found.stdout.split()
+    assert heavy == ["False", "False"]
+    assert float(cpu_s) < 8

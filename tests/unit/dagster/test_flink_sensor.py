@@ -11,7 +11,7 @@ import pytest
 
 from crypto_platform import catalog
 from crypto_platform.defs.flink import checks, sensors
-from crypto_platform.defs.flink.resources import FlinkResource
+from crypto_platform.defs.flink.resources import FlinkJobResource
 from streaming import topics
 from streaming.flink.errors import FlinkUnavailableError
 
@@ -109,7 +109,7 @@ def tick(cursor: str | None) -> tuple[list[Any], str | None, str]:
     with (
         dg.DagsterInstance.ephemeral() as instance,
         dg.build_sensor_context(
-            instance=instance, cursor=cursor, resources={"flink": FlinkResource()}
+            instance=instance, cursor=cursor, resources={"flink_jobs": FlinkJobResource()}
         ) as context,
     ):
         result = sensors.flink_checkpoints_stale_sensor(context)
@@ -202,7 +202,7 @@ def test_the_same_question_can_be_asked_by_hand(running: Cluster, monkeypatch: p
         asset_checks=[checks.flink_checkpoints],
         assets=[dg.AssetSpec(key.asset_key) for key in checks.flink_checkpoints.check_keys],
         jobs=[job],
-        resources={"flink": FlinkResource()},
+        resources={"flink_jobs": FlinkJobResource()},
         executor=dg.in_process_executor,
     )
     result = definitions.resolve_job_def("asked").execute_in_process()

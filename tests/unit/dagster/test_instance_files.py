@@ -11,6 +11,8 @@ import yaml
 from infra.local import dagster as local_dagster
 from streaming import settings
 
+REPOSITORY = Path(__file__).parents[3]
+
 
 def _settings(home: Path, offset: int = 0) -> settings.Settings:
     return settings.load({}, home=home, port_offset=offset)
@@ -97,3 +99,24 @@ def test_a_webserver_that_is_not_there_is_not_ready(tmp_path: Path) -> None:
 def test_infra_writes_the_files_without_importing_dagster() -> None:
     code = "import sys, infra.local.dagster; sys.exit('dagster' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+
+
+def test_the_production_instance_is_the_local_one_but_for_its_database_and_its_room(tmp_path: Path) -> None:
+    from dagster._core.instance.ref import InstanceRef
+
+    production = REPOSITORY / "infra" / "production" / "dagster.yaml"
+    local = yaml.safe_load((local_dagster.write_instance(_settings(tmp_path)) / "dagster.yaml").read_text())
+    remote = yaml.safe_load(production.read_text())
+    for section in ("telemetry", "nux", "compute_logs", "run_queue", "run_monitoring", "retention"):
+        assert remote[section] == local[section], section
+    assert "postgres" in remote["storage"]
+    assert "sqlite" in local["storage"]
+    assert remote["sensors"]["use_threads"]
+    rooms = [one["concurrency"]["runs"]["max_concurrent_runs"] for one in (remote, local)]
+    assert rooms[0] > rooms[1]
+
+    (tmp_path / "production").mkdir()
+    (tmp_path / "production" / "dagster.yaml").write_text(production.read_text())
+    reference = InstanceRef.from_dir(str(tmp_path / "production"))
+    assert reference.run_storage_data is not None
+    assert reference.run_storage_data.module_name == "dagster_postgres"

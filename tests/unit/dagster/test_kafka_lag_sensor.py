@@ -8,7 +8,7 @@ import pytest
 from crypto_platform import catalog
 from crypto_platform.defs.topics import sensors
 from crypto_platform.defs.topics.resources import KafkaClusterResource
-from crypto_platform.defs.warehouse.resources import WarehouseResource
+from crypto_platform.defs.warehouse.resources import SnowflakeResource
 from crypto_platform.watch.lag import LIMIT_MESSAGES
 from streaming import topics
 from streaming.errors import ServiceUnavailableError
@@ -29,7 +29,7 @@ class Kafka(KafkaClusterResource):
         return dict(ends)
 
 
-class Warehouse(WarehouseResource):
+class Warehouse(SnowflakeResource):
     def loaded_offsets(self) -> dict[tuple[str, int], int]:
         return dict(loaded)
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crypto_platform.defs.rollups.late_bars import spans_of
+from crypto_platform.defs.rollups.late_bars import MINUTE as LENGTH
+from crypto_platform.defs.rollups.partitions import spans_of
 from crypto_platform.defs.warehouse.checks import RULES, Rule, span_of
 from crypto_platform.warehouse_sql import utc_naive
 
@@ -46,7 +47,7 @@ def test_every_rule_has_its_sql_and_names_both_ends_of_the_span(one: Rule) -> No
 
 @given(st.sets(st.integers(0, 60)))
 def test_spans_cover_exactly_the_minutes_and_never_touch(offsets: set[int]) -> None:
-    spans = spans_of(NOON + offset * MINUTE for offset in offsets)
+    spans = spans_of((NOON + offset * MINUTE for offset in offsets), LENGTH)
     covered = [start + index * MINUTE for start, end in spans for index in range(int((end - start) / MINUTE))]
     assert covered == sorted(NOON + offset * MINUTE for offset in offsets)
     assert all(later[0] > earlier[1] for earlier, later in itertools.pairwise(spans))
