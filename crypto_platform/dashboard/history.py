@@ -5,7 +5,8 @@ What belongs here: the query, the cache and its times. What does not: bars that 
 
 Bars are read in chunks of whole numbers of bars, so that all viewers of a range share its chunks. A recent
 chunk may still grow and is asked for again after some seconds; an old one only changes when a rollup
-recomputes it. While the warehouse does not answer, what is cached stays valid and nobody waits for a second failure.
+recomputes it. While the warehouse does not answer, what is cached stays valid and nobody waits for a second
+failure.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from snowflake.connector import SnowflakeConnection
 
 from crypto_platform.dashboard.numbers import plain, plain_or_none, volatility_bp
 from crypto_platform.dashboard.views import INTERVALS, Candle
+from infra.local.ports import is_open
 from snowflake_sql import catalog
 from streaming import warehouse
 from streaming.errors import PlatformError, ServiceUnavailableError
@@ -131,6 +133,9 @@ class History:
             raise self._failed[1]
         self.queries += 1
         try:
+            if self._settings.uses_emulator and not is_open(self._settings.ports.emulator):
+                # The connector would try again for many seconds, and a chart would wait for it.
+                raise warehouse.unavailable(self._settings, ConnectionRefusedError("its port is closed"))
             if self._connection is None:
                 self._connection = warehouse.open_connection(
                     self._settings, network_timeout_s=STATEMENT_TIMEOUT_S
