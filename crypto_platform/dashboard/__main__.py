@@ -50,6 +50,7 @@ def main() -> int:
             host=LOOPBACK,
             port=port,
             log_config=None,
+            log_level="warning",
             access_log=False,
             limit_concurrency=CONNECTIONS_MAX,
             timeout_graceful_shutdown=GRACE_S,

@@ -100,7 +100,7 @@ function option() {
     axisTick: { show: label }, axisLine: { lineStyle: { color: c.line } },
   });
   const y = (index, name, pointed) => ({
-    gridIndex: index, scale: true, name, nameLocation: "end", nameGap: 6,
+    gridIndex: index, scale: true, name, nameLocation: "end", nameGap: 10,
     nameTextStyle: { color: c.quiet, align: "left", padding: [0, 0, 0, -left + 8] },
     splitNumber: pointed ? 5 : 2, axisLabel: { color: c.quiet, hideOverlap: true },
     splitLine: { lineStyle: { color: c.line } },

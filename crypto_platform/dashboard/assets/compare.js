@@ -1,7 +1,7 @@
 // One pair on every exchange: prices beside each other, and the closes of the last two hours.
 
 import { echarts } from "nicegui-echart";
-import { drawn, key, on, showAge, state } from "/assets/feed.js";
+import { byPair, drawn, key, on, showAge, state } from "/assets/feed.js";
 import { clock, group, moment, short, signed } from "/assets/format.js";
 import { colours } from "/assets/palette.js";
 
@@ -22,7 +22,7 @@ function median(values) {
 
 function choices() {
   const select = document.getElementById("pair");
-  const pairs = [...new Set([...state.markets.values()].map((m) => m.pair))].sort();
+  const pairs = [...new Set([...state.markets.values()].sort(byPair).map((m) => m.pair))];
   if (!pairs.length) return;
   if (!pairs.includes(pair)) pair = pairs[0];
   if (select.options.length === pairs.length) return;

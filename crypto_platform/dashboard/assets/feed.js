@@ -217,8 +217,19 @@ export const drawn = new Promise((resolve) => {
   look();
 });
 
+// Pairs in the order in which they are configured, then by name.
+let order = [];
+export function byPair(a, b) {
+  const place = (pair) => (order.includes(pair) ? order.indexOf(pair) : order.length);
+  return place(a.pair) - place(b.pair) || (a.pair + a.exchange < b.pair + b.exchange ? -1 : 1);
+}
+
 const initial = document.getElementById("initial");
-if (initial) take(JSON.parse(initial.textContent));
+if (initial) {
+  const known = JSON.parse(initial.textContent);
+  order = known.pairs;
+  take(known);
+}
 drawn.then(() => {
   take({});
   showTools();

@@ -1,6 +1,6 @@
 // The table of all markets.
 
-import { drawn, key, on, showAge, state } from "/assets/feed.js";
+import { byPair, drawn, key, on, showAge, state } from "/assets/feed.js";
 import { group, short, signed } from "/assets/format.js";
 
 const rows = new Map();
@@ -67,7 +67,7 @@ function place() {
   const wanted = (document.getElementById("filter").value || "").trim().toUpperCase();
   const shown = [...rows.keys()]
     .filter((name) => name.toUpperCase().includes(wanted))
-    .sort((a, b) => (a.split("|")[1] + a < b.split("|")[1] + b ? -1 : 1));
+    .sort((a, b) => byPair(state.markets.get(a), state.markets.get(b)));
   body.replaceChildren(...shown.map((name) => rows.get(name).line));
   document.getElementById("count").textContent = `${shown.length} of ${rows.size}`;
 }

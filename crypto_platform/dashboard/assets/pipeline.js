@@ -3,10 +3,12 @@
 import { drawn, now, on, state } from "/assets/feed.js";
 import { age, clock, group } from "/assets/format.js";
 
+const LATE_MS = 8000;
 const screen = { last: null, worst: [], newest: 0 };
 
 function cells(id, lines) {
   const body = document.querySelector(`#${id} tbody`);
+  const heads = document.querySelectorAll(`#${id} thead th`);
   body.replaceChildren(
     ...lines.map((line) => {
       const row = document.createElement("tr");
@@ -21,7 +23,7 @@ function cells(id, lines) {
           cell.textContent = value && value.text !== undefined ? value.text : value;
           if (value && value.state) cell.dataset.state = value.state;
         }
-        if (at >= document.querySelectorAll(`#${id} thead th.n`).length && at === line.length - 1) cell.className = "n";
+        cell.className = heads[at].className;
         row.append(cell);
       });
       return row;
@@ -65,7 +67,13 @@ function stages(picture) {
     last.textContent = milliseconds(stage.last_ms);
     last.dataset.ms = stage.last_ms === null ? "" : stage.last_ms;
     max.textContent = `max ${milliseconds(stage.max_ms)}`;
-    const ms = stage.newest_exchange_us ? now() - stage.newest_exchange_us / 1000 : NaN;
+    if (!stage.newest_exchange_us) {
+      newest.textContent = "";
+      return;
+    }
+    // What the picture says was true when it was taken; only a picture that does not come any more grows old.
+    const taken = stage.name === "screen" ? now() : picture.at_ms + Math.max(0, now() - picture.at_ms - LATE_MS);
+    const ms = taken - stage.newest_exchange_us / 1000;
     newest.textContent = `newest ${age(ms)} old`;
     newest.dataset.state = ms < 2500 ? "fresh" : ms < 15000 ? "stale" : "silent";
   });
