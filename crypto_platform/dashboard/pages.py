@@ -113,10 +113,12 @@ def _page(dashboard: Dashboard, path: str, script: str, content: str, state: str
 
 def _initial(dashboard: Dashboard) -> str:
     """The markets as they are now, for a first paint that waits for nothing."""
-    known = msgspec.json.encode(
-        {"markets": dashboard.state.markets(), "pipeline": dashboard.pipeline.picture}
-    )
-    text = known.decode().replace("<", "\\u003c")
+    known = {
+        "markets": dashboard.state.markets(),
+        "pairs": list(dashboard.settings.pair_choice.named),
+        "pipeline": dashboard.pipeline.picture,
+    }
+    text = msgspec.json.encode(known).decode().replace("<", "\\u003c")
     return f'<script type="application/json" id="initial">{text}</script>'
 
 

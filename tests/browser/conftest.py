@@ -1,4 +1,4 @@
-"""A real browser on a real dashboard, for all browser tests; they skip, and say why, where there is no Chromium."""
+"""A real browser on a real dashboard, for all browser tests; without a Chromium they skip and say why."""
 
 from __future__ import annotations
 
