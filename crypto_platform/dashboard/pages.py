@@ -68,7 +68,11 @@ def _options(names: list[tuple[str, str]], chosen: str) -> str:
 
 
 def _markets(dashboard: Dashboard) -> list[tuple[str, str]]:
-    return [(market.exchange, market.pair) for market in dashboard.state.markets()]
+    """Every market, the configured pairs first and in their order."""
+    order = {pair: at for at, pair in enumerate(dashboard.settings.pair_choice.named)}
+    markets = dashboard.state.markets()
+    markets.sort(key=lambda m: (order.get(m.pair, len(order)), m.pair, m.exchange))
+    return [(market.exchange, market.pair) for market in markets]
 
 
 def chart_markup(query: dict[str, str], markets: list[tuple[str, str]]) -> str:
