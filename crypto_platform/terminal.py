@@ -6,7 +6,8 @@ vanish when the output is not a terminal or NO_COLOR is set.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,16 @@ if TYPE_CHECKING:  # these modules bring the whole stack with them, seconds of i
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Say what is being done while it takes its time; nothing where the output is no terminal."""
+    if not err.is_terminal:
+        yield
+        return
+    with err.status(what):
+        yield
 
 
 def show_error(error: PlatformError) -> None:
@@ -68,6 +79,7 @@ def end_card(settings: Settings, home: Path, seconds: float | None) -> None:
     table.add_row("Data source", source)
     choice = settings.pair_choice
     table.add_row("Pairs", ", ".join([*choice.named, *(f"every {quote} pair" for quote in choice.quotes)]))
+    table.add_row("Dashboard", f"http://{LOOPBACK}:{ports.dashboard}")
     table.add_row("Dagster", f"http://{LOOPBACK}:{ports.dagster}")
     table.add_row("Flink", settings.flink_url)
     table.add_row("Kafka", settings.bootstrap_servers)
@@ -89,7 +101,7 @@ def end_card(settings: Settings, home: Path, seconds: float | None) -> None:
 def show_status(status: Status) -> None:
     """The status as two tables and the list of problems."""
     services = Table(
-        "service", "state", "pid", "restarts", "memory MB", "uptime s", box=None, header_style="bold"
+        "service", "state", "pid", "restarts", "memory MB", "CPU %", "uptime s", box=None, header_style="bold"
     )
     for s in status.services:
         colour = "green" if s.state == "RUNNING" else "red"
@@ -99,6 +111,7 @@ def show_status(status: Status) -> None:
             str(s.pid or "-"),
             str(s.restarts),
             f"{s.rss_mb:.0f}",
+            f"{s.cpu_percent:.1f}",
             f"{s.uptime_s:.0f}",
         )
     out.print(services)

@@ -165,10 +165,11 @@ setInterval(() => {
   emit("tick");
 }, 250);
 
-// A hidden page gets nothing, so nothing piles up; a page that is seen again gets what it missed or a snapshot.
+// A hidden page gets nothing, so nothing piles up; a page that is seen again gets a snapshot.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
     close();
+    lastId = null;
     setConnection("paused");
   } else {
     open();
