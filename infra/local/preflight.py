@@ -72,4 +72,9 @@ def check(settings: Settings, steps: Iterable[Step]) -> None:
     if settings.uses_local_flink and settings.flink_prometheus:
         names = ("Flink JobManager metrics", "Flink TaskManager 1 metrics", "Flink TaskManager 2 metrics")
         uses += [PortUse(port, name) for port, name in zip(settings.ports.metrics_flink, names, strict=True)]
+    if settings.uses_local_kafka and settings.kafka_prometheus:
+        uses += [
+            PortUse(port, f"metrics of Kafka broker {broker}")
+            for broker, port in enumerate(settings.ports.metrics_kafka, start=1)
+        ]
     require_free(uses)
