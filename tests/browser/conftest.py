@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -12,31 +11,20 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, s
 
 from infra.local.stack import Stack
 from streaming import warehouse
-from tests.browser import light_stack, scripted
+from tests.browser import chromium, light_stack, scripted
 from tests.browser.scripted import ScriptedMarket, Ticking
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 HISTORY_MINUTES = 1_440
 MISSING_MINUTE = 30
 
 
-def chromium() -> str:
-    """The installed Chromium, or a skip."""
-    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if found is None:
-        pytest.skip(f"no Chromium is installed (looked for {', '.join(CHROMIUM)})")
-    return found
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    path = chromium()
+    path = chromium.installed()
+    if path is None:
+        pytest.skip(f"no Chromium is installed (looked for {', '.join(chromium.NAMES)})")
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        launched = playwright.chromium.launch(executable_path=path, args=list(chromium.ARGUMENTS))
         yield launched
         launched.close()
 

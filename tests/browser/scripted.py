@@ -249,7 +249,14 @@ def store(connection: SnowflakeConnection, table: str, bars: list[Bar]) -> None:
 class Ticking:
     """Ticks of every pair on every exchange, `per_second` in all, in a thread, until `stop`."""
 
-    def __init__(self, market: ScriptedMarket, per_second: float, exchanges: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        market: ScriptedMarket,
+        per_second: float,
+        exchanges: tuple[str, ...],
+        prices: dict[str, Decimal] = START_PRICES,
+    ) -> None:
+        self._prices = prices
         self._market = market
         self._pause_s = 1 / per_second
         self._exchanges = exchanges
@@ -268,7 +275,7 @@ class Ticking:
 
     def _run(self) -> None:
         for number in itertools.count():
-            for pair, base in START_PRICES.items():
+            for pair, base in self._prices.items():
                 for exchange in self._exchanges:
                     if self._stopped.wait(self._pause_s):
                         return
