@@ -3,8 +3,8 @@
     python -m tests.benchmarks.screen_age [--seconds 25] [--viewers 1,5,20] [--output FILE]
 
 It starts a platform of its own (about 200 messages a second), opens a page for each viewer, and reads every
-50 ms what each page shows: the age is the browser's clock less the exchange's time of the price in each row, on
-one machine, so on one clock. Browser and platform share the processors.
+50 ms what each page shows: the age is the browser's clock less the exchange's time of the price in each row,
+on one machine, so on one clock. Browser and platform share the processors.
 
 What belongs here: the measurement. What does not: bounds (`docs/benchmarks.md` has the figures).
 """
