@@ -6,6 +6,7 @@ rotation (the supervisor).
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections import deque
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, BinaryIO, Final
 
 import typer
 
@@ -23,6 +24,7 @@ from streaming import settings as settings_module
 from streaming.errors import SettingsError
 
 FOLLOW_S: Final = 0.3
+LINE_MAX: Final = 1 << 20
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?)(Z|[+-]\d\d:?\d\d)?")
 """How our services, Kafka and Flink all write their times somewhere in a line."""
 _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)")
@@ -77,18 +79,31 @@ class Filter:
         return self.words is None or self.words.search(line) is not None
 
 
-def last_lines(path: Path, chosen: Filter, count: int) -> list[str]:
-    """The last `count` lines of a file that the filter takes."""
-    with path.open(encoding="utf-8", errors="replace") as file:
-        return list(deque((line.rstrip("\n") for line in file if chosen.takes(line)), maxlen=count))
+def whole_lines(path: Path) -> int:
+    """How many bytes of a file are lines that are written to their end."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - LINE_MAX))
+        return size - len(file.read().rpartition(b"\n")[2])
 
 
-def added_lines(paths: list[Path], filters: dict[Path, Filter]) -> Iterator[tuple[Path, str]]:
-    """What is added to the files from now on, for ever; a file that was rotated is read from its start."""
-    places = {path: path.stat().st_size for path in paths}
+def last_lines(path: Path, chosen: Filter, count: int, end: int) -> list[str]:
+    """The last `count` lines within the first `end` bytes of a file that the filter takes."""
+    with path.open("rb") as file:
+        lines = (line.decode("utf-8", "replace").rstrip("\n") for line in _lines_until(file, end))
+        return list(deque(filter(chosen.takes, lines), maxlen=count))
+
+
+def _lines_until(file: BinaryIO, end: int) -> Iterator[bytes]:
+    while file.tell() < end and (line := file.readline()):
+        yield line
+
+
+def added_lines(places: dict[Path, int], filters: dict[Path, Filter]) -> Iterator[tuple[Path, str]]:
+    """What is added to the files after the given bytes of each, for ever; a rotated one begins anew."""
     while True:
         quiet = True
-        for path in paths:
+        for path in places:
             size = path.stat().st_size if path.exists() else 0
             if size < places[path]:
                 places[path] = 0
@@ -151,11 +166,12 @@ def logs(
 
     with terminate_as_interrupt():
         try:
+            places = {path: whole_lines(path) for path in paths}
             for path in paths:
-                for line in last_lines(path, filters[path], lines):
+                for line in last_lines(path, filters[path], lines, places[path]):
                     show(path, line)
             if follow:
-                for path, line in added_lines(paths, filters):
+                for path, line in added_lines(places, filters):
                     show(path, line)
         except KeyboardInterrupt:
             return

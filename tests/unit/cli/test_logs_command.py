@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from crypto_platform.cli import app
 from crypto_platform.completion import complete_log, complete_service
-from crypto_platform.logs_cli import Filter, added_lines, last_lines, parse_since, time_of
+from crypto_platform.logs_cli import Filter, added_lines, last_lines, parse_since, time_of, whole_lines
 from streaming.errors import SettingsError
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -110,8 +110,10 @@ def test_what_is_added_is_followed_also_after_a_rotation(tmp_path: Path) -> None
     seen: list[str] = []
     done = threading.Event()
 
+    places = {path: whole_lines(path)}
+
     def follow() -> None:
-        for _, line in added_lines([path], {path: Filter()}):
+        for _, line in added_lines(places, {path: Filter()}):
             seen.append(line)
             done.set()
             if len(seen) == 2:
@@ -132,7 +134,14 @@ def test_what_is_added_is_followed_also_after_a_rotation(tmp_path: Path) -> None
 def test_the_last_lines_are_those_that_match(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_text("".join(f"{n}\n" for n in range(100)))
-    assert last_lines(path, Filter(), 3) == ["97", "98", "99"]
+    assert last_lines(path, Filter(), 3, whole_lines(path)) == ["97", "98", "99"]
+
+
+def test_half_a_line_is_left_for_later(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_text("one\nhalf")
+    assert whole_lines(path) == 4
+    assert last_lines(path, Filter(), 3, 4) == ["one"]
 
 
 def test_tab_offers_what_is_there(home: Path) -> None:
