@@ -72,6 +72,8 @@ class History:
         self._clock = clock
         self._statement = query("candles")
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
+        """Held while the warehouse is asked; what is cached is given meanwhile."""
         self._connection: SnowflakeConnection | None = None
         self._chunks: OrderedDict[Key, _Chunk] = OrderedDict()
         self._failed: tuple[float, PlatformError] | None = None
@@ -85,27 +87,31 @@ class History:
             ServiceUnavailableError: the warehouse does not answer and the range is not cached.
         """
         step = CHUNK_BARS * INTERVALS[interval]
-        starts = range(begin_ms // step * step, end_ms, step)
+        keys = [(exchange, pair, interval, start) for start in range(begin_ms // step * step, end_ms, step)]
+        if self._missing(keys):
+            with self._asking:
+                missing = self._missing(keys)  # who asked just before may have brought it
+                if missing:
+                    self._fill(exchange, pair, interval, missing[0][3], missing[-1][3] + step)
+        else:
+            self.hits += len(keys)
+        found: list[Candle] = []
         with self._lock:
-            now_s = self._clock()
-            kept = self._chunks
-            missing = [
-                start
-                for start in starts
-                if (chunk := kept.get((exchange, pair, interval, start))) is None
-                or chunk.valid_until_s < now_s
+            for key in keys:
+                if key in self._chunks:
+                    self._chunks.move_to_end(key)
+                    chunk = self._chunks[key]
+                    found += [candle for candle in chunk.candles if begin_ms <= candle.start_ms < end_ms]
+            while len(self._chunks) > CHUNKS_KEPT:
+                self._chunks.popitem(last=False)
+        return found
+
+    def _missing(self, keys: list[Key]) -> list[Key]:
+        now_s = self._clock()
+        with self._lock:
+            return [
+                key for key in keys if (chunk := self._chunks.get(key)) is None or chunk.valid_until_s < now_s
             ]
-            self.hits += len(starts) - len(missing)
-            if missing:
-                self._fill(exchange, pair, interval, missing[0], missing[-1] + step)
-            found = []
-            for start in starts:
-                chunk = kept[exchange, pair, interval, start]
-                kept.move_to_end((exchange, pair, interval, start))
-                found += [candle for candle in chunk.candles if begin_ms <= candle.start_ms < end_ms]
-            while len(kept) > CHUNKS_KEPT:
-                kept.popitem(last=False)
-            return found
 
     def _fill(self, exchange: str, pair: str, interval: str, begin_ms: int, end_ms: int) -> None:
         step = CHUNK_BARS * INTERVALS[interval]
@@ -121,10 +127,11 @@ class History:
         for row in rows:
             candle = _candle(exchange, pair, interval, row)
             chunks[exchange, pair, interval, candle.start_ms // step * step].append(candle)
-        for key, candles in chunks.items():
-            recent = key[3] + step > now_s * 1000 - RECENT_MS
-            valid_s = RECENT_VALID_S if recent else OLD_VALID_S
-            self._chunks[key] = _Chunk(tuple(candles), now_s + valid_s)
+        with self._lock:
+            for key, candles in chunks.items():
+                recent = key[3] + step > now_s * 1000 - RECENT_MS
+                valid_s = RECENT_VALID_S if recent else OLD_VALID_S
+                self._chunks[key] = _Chunk(tuple(candles), now_s + valid_s)
 
     def _ask(
         self, exchange: str, pair: str, interval: str, begin_ms: int, end_ms: int

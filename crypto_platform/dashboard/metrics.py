@@ -70,7 +70,9 @@ class DashboardCollector(Collector):
             f"{_PREFIX}history_queries", "Statements sent to the warehouse", self._history.queries
         )
         yield CounterMetricFamily(
-            f"{_PREFIX}history_hits", "Chunks of bars that the cache had", self._history.hits
+            f"{_PREFIX}history_hits",
+            "Chunks of bars of questions that the cache answered alone",
+            self._history.hits,
         )
 
 

@@ -89,7 +89,7 @@ class MarketState:
         self._lock = threading.Lock()
         self._acknowledged = acknowledged
         self._markets: dict[MarketKey, tuple[int, Market]] = {}
-        self._trade_times: dict[MarketKey, int] = {}
+        self._quote_times: dict[MarketKey, int] = {}
         self._bars: dict[tuple[str, str, str], OrderedDict[int, tuple[int, Candle]]] = {}
         self._findings: OrderedDict[str, tuple[int, Finding]] = OrderedDict()
         self._gaps: dict[tuple[str, str, int], Gap] = {}
@@ -132,6 +132,9 @@ class MarketState:
     def _take_ticker(self, ticker: Ticker, read_ms: float) -> None:
         self._pass_by(ticker, read_ms)
         key = (ticker.exchange, ticker.pair)
+        if ticker.exchange_time_us < self._quote_times.get(key, 0):
+            return
+        self._quote_times[key] = ticker.exchange_time_us
         self._markets[key] = (self._next(), views.with_ticker(self._market(key), ticker))
 
     def _take_trade(self, trade: Trade, read_ms: float) -> None:

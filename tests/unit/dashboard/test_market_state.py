@@ -56,6 +56,11 @@ def test_spread_and_change_are_computed_from_the_ticker() -> None:
     assert market.exchange_time_us == NOON_MS * 1000
 
 
+def test_an_older_ticker_brings_no_old_quotes_back() -> None:
+    state = told(MarketState(), ticker("2", NOON_MS + 1, bid_price="98"), ticker("1", bid_price="50"))
+    assert only_market(state).bid_price == "98"
+
+
 def test_a_market_without_quotes_has_no_spread() -> None:
     market = only_market(told(MarketState(), ticker("100", bid_price=None, open_24h=None)))
     assert (market.spread_bp, market.change_24h_percent) == (None, None)
