@@ -112,7 +112,7 @@ def _page(dashboard: Dashboard, path: str, script: str, content: str, state: str
                     link.props('aria-current="page"')
         ui.html(_template("signs").template, sanitize=False)
     ui.html(_template("banner").substitute(hidden="" if simulated else "hidden"), sanitize=False)
-    ui.html(content, sanitize=False, tag="main").props('id="content" tabindex="-1"')
+    ui.html(content, sanitize=False).props('id="content" tabindex="-1"')
 
 
 def _initial(dashboard: Dashboard) -> str:

@@ -51,7 +51,7 @@ def walk(pair: str, exchange: str, count: int) -> list[Bar]:
         wick = abs(Decimal(own.gauss(0, 1))) * price / 6_000
         size = Decimal(own.lognormvariate(2, 0.6)) * (1 + abs(step) / price * 4_000)
         prices = (opened + shift, max(opened, closed) + wick, min(opened, closed) - wick, closed + shift)
-        texts = [str(value.quantize(Decimal("0.00001"))) for value in prices]
+        texts = [str(value.quantize(scripted.TICKS[pair])) for value in prices]
         made = scripted.bar(pair, minute_ms(number), number, exchange=exchange)
         bars.append(
             msgspec.structs.replace(

@@ -26,6 +26,10 @@ START_PRICES: Final = {
     "BNB-USDT": Decimal("590.4"),
     "XRP-USDT": Decimal("0.53214"),
 }
+TICKS: Final = {
+    pair: Decimal(1).scaleb(int(price.as_tuple().exponent)) for pair, price in START_PRICES.items()
+}
+"""The smallest step of each price."""
 MINUTE_MS: Final = 60_000
 
 
@@ -281,7 +285,7 @@ class Ticking:
                         return
                     if pair in self.quiet:
                         continue
-                    step = (base / 50_000).quantize(Decimal("0.00001"))
+                    step = max(TICKS[pair], (base / 50_000).quantize(TICKS[pair]))
                     price = base + step * (number * 3 % 11 - 5)
                     opened = base * Decimal("0.98") if pair != "ETH-USDT" else base * Decimal("1.01")
                     self._market.ticker(

@@ -208,7 +208,7 @@ def test_no_page_breaks_an_accessibility_rule(
 ) -> None:
     market.anomaly("ETH-USDT", "3000")
     page = viewers.page(path, color_scheme=theme)
-    page.wait_for_function("document.querySelector('main').textContent.length > 60")
+    page.wait_for_function("document.getElementById('content').textContent.length > 60")
     assert page.evaluate("document.documentElement.dataset.theme") == theme
     found = Axe().run(
         page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
@@ -222,7 +222,7 @@ def test_a_narrow_screen_needs_no_sideways_scrolling_and_shows_that_data_is_simu
     viewers: Viewers, ticking: Ticking, path: str
 ) -> None:
     page = viewers.page(path, viewport={"width": 390, "height": 844})
-    page.wait_for_function("document.querySelector('main').textContent.length > 60")
+    page.wait_for_function("document.getElementById('content').textContent.length > 60")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     banner = page.locator("#simulated")
     expect(banner).to_contain_text("SIMULATED DATA")
