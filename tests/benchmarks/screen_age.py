@@ -28,6 +28,7 @@ import httpx
 import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from infra.local.supervision import Supervisor
 from tests.browser.chromium import ARGUMENTS, installed
 from tests.integration.platform_process import Platform, prepare
 
@@ -90,9 +91,7 @@ def measure(platform: Platform, browser: Browser, viewers: int, seconds: float) 
         page.goto(base)
         page.wait_for_selector("#markets tbody tr")
     time.sleep(WARM_UP_S)
-    _, status = platform.json("status")
-    (pid,) = [service["pid"] for service in status["services"] if service["name"] == "dashboard"]
-    server = psutil.Process(pid)
+    server = psutil.Process(Supervisor(platform.settings.home).states()["dashboard"].pid)
     for page in pages:
         page.evaluate(SAMPLE)
     before, before_messages, begun_s = server.cpu_times(), _messages(platform), time.monotonic()
