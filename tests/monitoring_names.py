@@ -77,7 +77,9 @@ def scraped(ports: Ports, jobs: Iterable[str]) -> dict[str, set[str]]:
         for port in targets(ports)[job]:
             answer = httpx.get(f"http://{LOOPBACK}:{port}/metrics", timeout=10)
             assert answer.status_code == 200, (job, port)
-            families = text_string_to_metric_families(answer.text)
-            samples = {sample.name for family in families for sample in family.samples}
-            served.setdefault(job, set()).update(samples)
+            names = served.setdefault(job, set())
+            for family in text_string_to_metric_families(answer.text):
+                # One that counts what has not happened yet has labels but no sample.
+                names.add(f"{family.name}_total" if family.type == "counter" else family.name)
+                names.update(sample.name for sample in family.samples)
     return served
