@@ -35,8 +35,6 @@ app = typer.Typer(
 )
 
 app.add_typer(bench_cli.app, name="bench", no_args_is_help=True)
-app.command(name="logs")(logs_cli.logs)
-app.command(name="moving-average")(averages_cli.moving_average)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 ServiceName = Annotated[
@@ -104,6 +102,7 @@ def up(
     """Start everything, wait until it is healthy, and say where to look.
 
     Without --detach it stays in the foreground: Ctrl-C stops everything. A second `up` shows what runs.
+    With --json standard error gets a JSON line for each service that is ready, standard output the whole.
     Examples: `crypto-platform up --detach`, `crypto-platform up --source okx`.
     """
     from crypto_platform import source as source_module
@@ -129,7 +128,8 @@ def up(
         say(f"Starting the platform in {stack.home} …")
         quiet = as_json
         seconds = stack.up(
-            (lambda p: None) if quiet else terminal.show_progress, None if quiet else terminal.show_download
+            terminal.step_event if quiet else terminal.show_progress,
+            None if quiet else terminal.show_download,
         )
         _remember(settings)
         if as_json:
@@ -251,6 +251,9 @@ def _supervised(name: str) -> tuple[Any, Settings]:
     if name not in names:
         raise SettingsError(f"There is no service {name}.", f"There are: {', '.join(names)}.")
     return supervisor, settings
+
+
+app.command(name="logs")(logs_cli.logs)
 
 
 @app.command()
@@ -427,3 +430,6 @@ def replay(
             capture_view.show_exported(exported, parquet)
     if tally.differences:
         raise typer.Exit(1)
+
+
+app.command(name="moving-average")(averages_cli.moving_average)

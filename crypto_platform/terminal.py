@@ -6,6 +6,8 @@ vanish when the output is not a terminal or NO_COLOR is set.
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +52,18 @@ def show_progress(progress: Progress) -> None:
     """A line for each service that has become ready."""
     count = f"{progress.done:>2}/{progress.total}"
     out.print(f"  {count}  {progress.name:<22} [green]ready[/] after {progress.seconds:5.1f} s")
+
+
+def step_event(progress: Progress) -> None:
+    """The same for a program: a JSON line on standard error."""
+    event = {
+        "step": progress.name,
+        "seconds": round(progress.seconds, 1),
+        "done": progress.done,
+        "total": progress.total,
+    }
+    sys.stderr.write(json.dumps(event) + "\n")
+    sys.stderr.flush()
 
 
 def show_stopped(progress: Progress) -> None:
