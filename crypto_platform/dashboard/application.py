@@ -33,6 +33,7 @@ from streaming.settings import LOOPBACK, Settings
 
 log = structlog.get_logger(__name__)
 
+CATCH_UP_S: Final = 10.0
 HOSTS: Final = (LOOPBACK, "localhost")
 """Names under which a browser may ask: another one would be a page elsewhere that points at this machine."""
 
@@ -98,10 +99,13 @@ class Dashboard:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """All threads and tasks, until the block ends."""
+        """All threads and tasks, until the block ends; it begins when Kafka has been read, or after 10 s."""
         self.feed.start()
         self.pipeline.start()
         task = asyncio.create_task(self.stream.run(), name="frames")
+        # Who asks before Kafka has been read would be told that there are no markets.
+        if not await asyncio.to_thread(self.feed.caught_up.wait, CATCH_UP_S):
+            log.warning("serving before Kafka has been read", seconds=CATCH_UP_S)
         try:
             yield
         finally:

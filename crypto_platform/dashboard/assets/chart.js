@@ -16,6 +16,7 @@ let chart = null;
 let redrawAt = 0;
 let pending = null;
 let ready = false;
+let failed = false;
 
 function read() {
   const [exchange, pair] = document.getElementById("market").value.split("|");
@@ -47,9 +48,11 @@ async function load() {
     body = await answer.json();
     if (!answer.ok) throw new Error(body.detail);
   } catch (error) {
+    failed = true;
     note(`The history could not be read: ${error.message}`);
     return;
   }
+  failed = false;
   if (asked !== choice) return;
   note(body.incomplete);
   for (const candle of body.candles) put(candle);
@@ -232,7 +235,7 @@ drawn.then(() => {
     if (changed) soon();
   });
   // After a connection came back the stream may have skipped bars: the history is read again.
-  on("snapshot", () => ready && load());
+  on("snapshot", () => (ready || failed) && load());
   choose(true);
 });
 window.dashboard.candles = () => rows().filter((bar) => !bar.missing);
