@@ -4,8 +4,9 @@
 
 It starts a platform of its own (about 200 messages a second), opens a page for each viewer, and reads every
 50 ms what each page shows: the age is the browser's clock less the exchange's time of the price in each row,
-on one machine, so on one clock. Browser and platform share the processors. Beyond five viewers the others read
-the stream without drawing: twenty browsers on the platform's own two processors would measure the browsers.
+on one machine, so on one clock. Browser and platform share the processors. Beyond five viewers the others
+read the stream without drawing: twenty browsers on the platform's own two processors would measure the
+browsers.
 
 What belongs here: the measurement. What does not: bounds (`docs/benchmarks.md` has the figures).
 """
