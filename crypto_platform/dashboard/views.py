@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -143,54 +143,46 @@ def with_trade(before: Market, trade: Trade) -> Market:
     )
 
 
+def _figures(bar: Bar | FormingBar) -> dict[str, Any]:
+    """What closed and forming bars have in common."""
+    return {
+        "exchange": bar.exchange,
+        "pair": bar.pair,
+        "start_ms": bar.window_start_ms,
+        "end_ms": bar.window_end_ms,
+        "open": plain(bar.open),
+        "high": plain(bar.high),
+        "low": plain(bar.low),
+        "close": plain(bar.close),
+        "volume": plain(bar.volume),
+        "quote_volume": plain(bar.quote_volume),
+        "vwap": plain_or_none(bar.vwap),
+        "trade_count": bar.trade_count,
+        "buy_volume": plain_or_none(bar.buy_volume),
+        "sell_volume": plain_or_none(bar.sell_volume),
+        "flagged_count": bar.flagged_count,
+        "simulated": bar.simulated,
+    }
+
+
 def closed_candle(bar: Bar, interval: str) -> Candle:
     """A closed bar of Kafka."""
     return Candle(
-        exchange=bar.exchange,
-        pair=bar.pair,
+        **_figures(bar),
         interval=interval,
-        start_ms=bar.window_start_ms,
-        end_ms=bar.window_end_ms,
-        open=plain(bar.open),
-        high=plain(bar.high),
-        low=plain(bar.low),
-        close=plain(bar.close),
-        volume=plain(bar.volume),
-        quote_volume=plain(bar.quote_volume),
-        vwap=plain_or_none(bar.vwap),
-        trade_count=bar.trade_count,
-        buy_volume=plain_or_none(bar.buy_volume),
-        sell_volume=plain_or_none(bar.sell_volume),
         spread_bp=plain_or_none(bar.spread_bp),
         volatility_bp=volatility_bp(bar.realized_variance),
-        flagged_count=bar.flagged_count,
-        simulated=bar.simulated,
         closed=True,
     )
 
 
 def forming_candle(bar: FormingBar) -> Candle:
-    """A minute that is not over."""
+    """A minute that is not over; its spread and volatility are known when it is."""
     return Candle(
-        exchange=bar.exchange,
-        pair=bar.pair,
+        **_figures(bar),
         interval="1m",
-        start_ms=bar.window_start_ms,
-        end_ms=bar.window_end_ms,
-        open=plain(bar.open),
-        high=plain(bar.high),
-        low=plain(bar.low),
-        close=plain(bar.close),
-        volume=plain(bar.volume),
-        quote_volume=plain(bar.quote_volume),
-        vwap=plain(bar.vwap),
-        trade_count=bar.trade_count,
-        buy_volume=plain(bar.buy_volume),
-        sell_volume=plain(bar.sell_volume),
         spread_bp=None,
         volatility_bp=None,
-        flagged_count=bar.flagged_count,
-        simulated=bar.simulated,
         closed=False,
         as_of_ms=bar.as_of_ms,
     )

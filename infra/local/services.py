@@ -193,7 +193,7 @@ def catalogue(settings: Settings) -> list[Step]:
             name="dashboard",
             command=_module("crypto_platform.dashboard"),
             ready=_http_ready(f"http://{LOOPBACK}:{ports.dashboard}/ready"),
-            after=("topics",),
+            after=("topics", "flink-jobs", "loader", "dagster-code"),  # late, as the producer
             ports=(PortUse(ports.dashboard, "dashboard"),),
         ),
     ]
