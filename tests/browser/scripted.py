@@ -59,6 +59,11 @@ class ScriptedMarket:
             self._producer.produce(topic, records.encode(value), partition=self._placed[pair])
         assert self._producer.flush(15) == 0
 
+    def unreadable(self, topic: str) -> None:
+        """A message that is no record."""
+        self._producer.produce(topic, b'{"pair": 1', partition=0)
+        assert self._producer.flush(15) == 0
+
     def trade(
         self, pair: str, price: str, *, exchange: str = "OKX_SIM", size: str = "0.1", at_us: int | None = None
     ) -> Trade:

@@ -15,7 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from infra.local.stack import Stack
-from streaming import warehouse
+from streaming import topics, warehouse
 from tests.browser import light_stack, scripted
 from tests.browser.conftest import MISSING_MINUTE, Viewers
 from tests.browser.scripted import ScriptedMarket, Ticking, minute_ms
@@ -55,6 +55,19 @@ def test_a_price_in_kafka_is_the_price_on_the_screen(viewers: Viewers, market: S
     expect(cells.locator('[data-field="spread"]')).to_have_text("1")
     market.trade("BTC-USDT", "65000.5")
     expect(cells.locator('[data-field="price"]')).to_have_text("▼ 65,000.5")
+
+
+def test_a_message_that_cannot_be_read_is_counted_and_stops_nothing(
+    viewers: Viewers, market: ScriptedMarket, stack: Stack
+) -> None:
+    page = viewers.page("/")
+    for topic in (topics.TRADES, topics.BARS_1M, topics.ANOMALIES):
+        market.unreadable(topic)
+    market.ticker("BTC-USDT", "64999.5")
+    expect(row(page, "BTC-USDT").locator('[data-field="price"]')).to_contain_text("64,999.5")
+    metrics = httpx.get(f"{light_stack.address(stack.settings)}/metrics", timeout=10).text
+    (line,) = (x for x in metrics.splitlines() if x.startswith("crypto_dashboard_unreadable_records_total"))
+    assert float(line.split()[1]) >= 1
 
 
 def test_candles_equal_the_api_and_the_warehouse(viewers: Viewers, stack: Stack, ticking: Ticking) -> None:
