@@ -320,11 +320,11 @@ def test_the_dashboard_shows_what_the_platform_does(generated: Platform) -> None
     markets = httpx.get(f"{base}/api/v1/markets", timeout=10).json()
     assert {market["pair"] for market in markets["markets"]} == set(PAIRS)
     assert all(market["simulated"] for market in markets["markets"])
-    params = {"exchange": "OKX_SIM", "pair": "BTC-USDT"}
-    answered = httpx.get(f"{base}/api/v1/candles", params=params, timeout=10).json()["candles"]
     stored = generated.rows(
         "SELECT WINDOW_START, OPEN, HIGH, LOW, CLOSE, VOLUME FROM MARKET.BARS_1M WHERE PAIR = 'BTC-USDT'"
     )
+    params = {"exchange": "OKX_SIM", "pair": "BTC-USDT"}
+    answered = httpx.get(f"{base}/api/v1/candles", params=params, timeout=10).json()["candles"]
     closed = {c["start_ms"]: c for c in answered if c["closed"]}
     names = ("open", "high", "low", "close", "volume")
     assert stored

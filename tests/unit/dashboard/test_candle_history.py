@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pyarrow.parquet as pq
 import pytest
+import sqlglot
 
 from crypto_platform.dashboard import export, history
 from crypto_platform.dashboard.candles import joined, series
@@ -137,6 +138,16 @@ def test_the_query_binds_every_parameter() -> None:
     text = query("candles")
     for name in ("exchange", "pair", "interval_name", "begins", "ends"):
         assert f"%({name})s" in text
+
+
+def test_every_query_is_snowflake_sql_and_says_what_it_is() -> None:
+    files = list((Path(history.__file__).parent / "sql").glob("*.sql"))
+    assert files
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert isinstance(sqlglot.parse_one(text, dialect="snowflake"), sqlglot.exp.Select)
+        for word in ("Grain:", "Input:", "Output:", "Source:"):
+            assert word in text
 
 
 def test_files_hold_the_numbers_of_the_api() -> None:
