@@ -15,6 +15,7 @@ from typing import Annotated
 import msgspec
 import typer
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
 from rich.live import Live
 from rich.table import Table
 
@@ -25,12 +26,13 @@ from crypto_platform.interrupts import terminate_as_interrupt
 from streaming import settings as settings_module
 from streaming import topics
 from streaming.errors import ServiceUnavailableError, SettingsError
-from streaming.kafka import TIMEOUT_S, consumer
+from streaming.kafka import consumer, watermarks
 from streaming.records import CleanTrade
 from streaming.settings import Settings
 
 _POLL_S = 0.2
 _BATCH = 500
+_ANSWER_S = 5.0
 
 Markets = dict[tuple[str, str], Averages]
 
@@ -87,11 +89,12 @@ def follow(
     settings: Settings, markets: Markets, wanted: frozenset[str], window: int, seconds: float, every: float
 ) -> Iterator[None]:
     """Read clean trades from now on into `markets`, and yield whenever it is time to show them."""
+    partitions = _partitions(settings)
     client = consumer(settings, f"moving-average-{uuid.uuid4()}", auto_offset_reset="latest")
     decoder = msgspec.json.Decoder(CleanTrade)
     begun_s = shown_s = time.monotonic()
     try:
-        _assign_the_ends(client, settings)
+        _assign_the_ends(client, settings, partitions)
         while not seconds or time.monotonic() - begun_s < seconds:
             first = client.poll(_POLL_S)
             for message in () if first is None else (first, *client.consume(_BATCH, timeout=0)):
@@ -110,21 +113,22 @@ def follow(
         client.close()
 
 
-def _assign_the_ends(client: Consumer, settings: Settings) -> None:
+def _partitions(settings: Settings) -> list[int]:
+    """The partitions of the clean trades, asked for quietly: a Kafka that is away is one line, not many."""
+    client = AdminClient(settings.kafka_client_config() | {"log_level": 0})
     try:
-        known = client.list_topics(topics.CLEAN_TRADES, timeout=TIMEOUT_S).topics[topics.CLEAN_TRADES]
-        ends = [
-            client.get_watermark_offsets(TopicPartition(topics.CLEAN_TRADES, number), timeout=TIMEOUT_S)[1]
-            for number in known.partitions
-        ]
+        known = client.list_topics(topics.CLEAN_TRADES, timeout=_ANSWER_S).topics[topics.CLEAN_TRADES]
     except KafkaException as error:
-        raise _unavailable(settings, str(error)) from error
-    client.assign(
-        [
-            TopicPartition(topics.CLEAN_TRADES, number, end)
-            for number, end in zip(known.partitions, ends, strict=True)
-        ]
-    )
+        raise _unavailable(settings, error.args[0].str()) from error
+    return sorted(known.partitions)
+
+
+def _assign_the_ends(client: Consumer, settings: Settings, partitions: list[int]) -> None:
+    try:
+        ends = watermarks(client, topics.CLEAN_TRADES, partitions)
+    except KafkaException as error:
+        raise _unavailable(settings, error.args[0].str()) from error
+    client.assign([TopicPartition(topics.CLEAN_TRADES, n, high) for n, (_, high) in ends.items()])
 
 
 def _unavailable(settings: Settings, reason: str) -> ServiceUnavailableError:
