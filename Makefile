@@ -1,6 +1,6 @@
 # `make help` lists the targets. Everything is written to .venv and $(CRYPTO_HOME) (default .local).
 .DEFAULT_GOAL := help
-.PHONY: help setup up down purge status test lint unit integration chaos outage bench-ingest bench-compare bench-rollups lineage soak lock
+.PHONY: help setup up down purge status test lint unit integration chaos outage bench-ingest bench-compare bench-rollups bench-screen screenshots monitoring-check lineage soak lock
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
@@ -49,8 +49,8 @@ lint: setup ## style, imports, types, Dagster's own validation
 unit: setup ## tests that need no service
 	$(BIN)/pytest -q -n auto tests/unit
 
-integration: setup ## tests on real Kafka, real Flink and the Snowflake emulator
-	$(BIN)/pytest -q tests/integration tests/chaos
+integration: setup ## tests on real Kafka, real Flink, the Snowflake emulator and in real Chromium
+	$(BIN)/pytest -q tests/integration tests/chaos tests/browser
 
 chaos: setup ## ten minutes of faults at 500 trades/s (SEED=1, SECONDS_OF_CHAOS=600), report in .local/chaos.json
 	@mkdir -p .local
@@ -64,6 +64,16 @@ bench-ingest: setup ## how many trades a second reach Kafka, 30 s on brokers of 
 
 soak: setup ## 30 minutes at 5,000 trades/s; fails if the producer's memory grows
 	$(BIN)/crypto-platform bench ingest --rate 5000 --seconds 1800 --warmup 120 --sample 10 --max-growth 0.5
+
+bench-screen: setup ## how old the price on the dashboard's screen is, with 1, 5 and 20 viewers (~4 min, needs Chromium)
+	@mkdir -p .local
+	$(BIN)/python -m tests.benchmarks.screen_age --output .local/screen-age.json
+
+screenshots: setup ## the dashboard's pictures in docs/images (needs Chromium)
+	$(BIN)/python -m tests.browser.screenshots
+
+monitoring-check: setup ## Prometheus rules and dashboards (needs promtool, Debian's package prometheus)
+	cd infra/monitoring && promtool check rules rules.yml && promtool check config prometheus.yml
 
 bench-compare: setup ## CPU per 1,000 trades against cryptofeed 3 and bbo-tap (needs Python 3.13 besides; ~11 min)
 	$(BIN)/python -m tests.benchmarks.compare_producers

@@ -10,7 +10,6 @@ argument is wrong; 130 interrupted.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 import threading
@@ -21,7 +20,8 @@ from typing import Annotated, Any
 
 import typer
 
-from crypto_platform import backfill_cli, bench_cli, warehouse_cli
+from crypto_platform import averages_cli, backfill_cli, bench_cli, logs_cli, warehouse_cli
+from crypto_platform.completion import complete_service
 from crypto_platform.interrupts import terminate_as_interrupt
 from streaming import logs as logs_module
 from streaming import settings as settings_module
@@ -38,6 +38,9 @@ app.add_typer(bench_cli.app, name="bench", no_args_is_help=True)
 warehouse_cli.register(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+ServiceName = Annotated[
+    str, typer.Argument(help="A service, as `status` names it.", autocompletion=complete_service)
+]
 
 
 @app.callback()
@@ -100,6 +103,8 @@ def up(
     """Start everything, wait until it is healthy, and say where to look.
 
     Without --detach it stays in the foreground: Ctrl-C stops everything. A second `up` shows what runs.
+    With --json standard error gets a JSON line for each service that is ready, standard output the whole.
+    Examples: `crypto-platform up --detach`, `crypto-platform up --source okx`.
     """
     from crypto_platform import source as source_module
     from crypto_platform import status, terminal
@@ -124,7 +129,8 @@ def up(
         say(f"Starting the platform in {stack.home} …")
         quiet = as_json
         seconds = stack.up(
-            (lambda p: None) if quiet else terminal.show_progress, None if quiet else terminal.show_download
+            terminal.step_event if quiet else terminal.show_progress,
+            None if quiet else terminal.show_download,
         )
         _remember(settings)
         if as_json:
@@ -183,15 +189,17 @@ def down(as_json: Json = False) -> None:
 @app.command()
 def purge(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Stop everything and delete all data of this stack (logs, Kafka, warehouse file, Dagster's history)."""
+    from crypto_platform import terminal
     from infra.local.stack import Stack
 
     stack = Stack(_running_settings())
     if not yes:
         typer.confirm(f"Delete everything in {stack.home} except downloaded jars?", abort=True)
-    _stop(stack, True)
-    for path in stack.home.iterdir():
-        if path.name not in ("jars", ".lock"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with terminal.working("Stopping and deleting …"):
+        _stop(stack, True)
+        for path in stack.home.iterdir():
+            if path.name not in ("jars", ".lock"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
     typer.echo(f"Deleted the data in {stack.home}.")
 
 
@@ -202,7 +210,8 @@ def status(as_json: Json = False) -> None:
     from crypto_platform import terminal
     from infra.local.stack import Stack
 
-    picture = status_module.read(Stack(_running_settings()))
+    with terminal.working("Asking every part …"):
+        picture = status_module.read(Stack(_running_settings()))
     if as_json:
         _print_json(picture.to_json())
     else:
@@ -212,19 +221,25 @@ def status(as_json: Json = False) -> None:
 
 
 @app.command()
-def restart(name: Annotated[str, typer.Argument(help="A service, as `status` names it.")]) -> None:
+def restart(name: ServiceName) -> None:
     """Stop one service in an orderly way and start it again."""
+    from crypto_platform import terminal
+
     supervisor, _ = _supervised(name)
-    supervisor.stop(name, timeout_s=60)
-    supervisor.start(name)
+    with terminal.working(f"Restarting {name} …"):
+        supervisor.stop(name, timeout_s=60)
+        supervisor.start(name)
     typer.echo(f"{name} was restarted.")
 
 
 @app.command()
-def stop(name: Annotated[str, typer.Argument(help="A service, as `status` names it.")]) -> None:
+def stop(name: ServiceName) -> None:
     """Stop one service and leave it stopped until `restart`."""
+    from crypto_platform import terminal
+
     supervisor, _ = _supervised(name)
-    supervisor.stop(name, timeout_s=60)
+    with terminal.working(f"Stopping {name} …"):
+        supervisor.stop(name, timeout_s=60)
     typer.echo(f"{name} was stopped. `crypto-platform restart {name}` starts it again.")
 
 
@@ -239,24 +254,7 @@ def _supervised(name: str) -> tuple[Any, Settings]:
     return supervisor, settings
 
 
-@app.command()
-def logs(
-    name: Annotated[str | None, typer.Argument(help="A service; without it, all of them.")] = None,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Keep printing what is added.")] = False,
-    lines: Annotated[
-        int, typer.Option("-n", "--lines", min=0, help="How many lines of each to begin with.")
-    ] = 50,
-) -> None:
-    """Print the logs of one service, or of all."""
-    settings = settings_module.load()
-    files = sorted(settings.log_folder.glob("*.log"))
-    if name is not None:
-        files = [path for path in files if path.stem == name]
-    if not files:
-        wanted = f"{settings.log_folder}/{name or '*'}.log"
-        raise SettingsError(f"There is no log {wanted}.", "`crypto-platform status` names the services.")
-    command = ["tail", "-n", str(lines), *(["-F"] if follow else []), *map(str, files)]
-    os.execvp("tail", command)
+app.command(name="logs")(logs_cli.logs)
 
 
 @app.command()
@@ -275,7 +273,8 @@ def audit(
     from streaming.audit import record, run
 
     begin = since.replace(tzinfo=UTC) if since else datetime.fromtimestamp(0, UTC)
-    audits = run.audit(_running_settings(), begin, ask_exchange=exchange, wait_s=wait)
+    with terminal.working("Comparing exchange, Kafka and warehouse …"):
+        audits = run.audit(_running_settings(), begin, ask_exchange=exchange, wait_s=wait)
     if keep:
         record.store(_running_settings(), audits, begin)
     clean = bool(audits) and all(a.clean for a in audits)
@@ -305,8 +304,10 @@ def show_settings(as_json: Json = False) -> None:
 def doctor(as_json: Json = False) -> None:
     """Check what a start needs: settings, disk, ports, exchange, orphans; exit 1 with advice if not."""
     from crypto_platform import doctor as doctor_module
+    from crypto_platform import terminal
 
-    findings = doctor_module.examine(_running_settings())
+    with terminal.working("Looking …"):
+        findings = doctor_module.examine(_running_settings())
     if as_json:
         _print_json([finding.to_json() for finding in findings])
     else:
@@ -339,7 +340,7 @@ def probe(
     Without a name it checks the exchanges that CRYPTO_SOURCE names. If CRYPTO_SOURCE is sim, the exchanges
     are those that the running simulated exchange plays.
     """
-    from crypto_platform import capture_view
+    from crypto_platform import capture_view, terminal
     from streaming.capture.probe import examine_all
     from streaming.producer import source as sources
     from streaming.settings import EXCHANGES
@@ -348,7 +349,8 @@ def probe(
         raise SettingsError("--all and the name of an exchange exclude each other.", "Give one of them.")
     settings = _source_settings()
     chosen = sources.named(settings, EXCHANGES if every else venues or ())
-    reports = examine_all(chosen, settings.pair_choice, seconds)
+    with terminal.working("Asking …"):
+        reports = examine_all(chosen, settings.pair_choice, seconds)
     if as_json:
         _print_json(capture_view.probe_json(reports))
     else:
@@ -435,3 +437,4 @@ def replay(
 
 
 backfill_cli.register(app, lambda: _running_settings())
+app.command(name="moving-average")(averages_cli.moving_average)

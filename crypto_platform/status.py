@@ -38,7 +38,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """One supervised process. `state` is supervisor's, or NOT_READY for one that runs and does not work."""
+    """One supervised process. `state` is supervisor's, or NOT_READY for one that runs and does not work.
+
+    `cpu_percent` is of one core, the mean since the process started.
+    """
 
     name: str
     state: str
@@ -46,6 +49,7 @@ class ServiceStatus:
     restarts: int
     rss_mb: float
     uptime_s: float
+    cpu_percent: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,7 @@ def _services(stack: Stack) -> list[ServiceStatus]:
             restarts=state.restarts,
             rss_mb=round(_rss_bytes(state.pid) / 2**20, 1),
             uptime_s=round(time.time() - state.since_s, 1) if state.pid else 0.0,
+            cpu_percent=_cpu_percent(state.pid),
         )
         for name, state in states.items()
     ]
@@ -166,6 +171,18 @@ def _rss_bytes(pid: int) -> int:
         except psutil.NoSuchProcess:
             continue
     return total
+
+
+def _cpu_percent(pid: int) -> float:
+    """Processor time of a process since its start, in percent of that time on one core."""
+    if not pid:
+        return 0.0
+    try:
+        process = psutil.Process(pid)
+        times, lived_s = process.cpu_times(), time.time() - process.create_time()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return round(100 * (times.user + times.system) / lived_s, 1) if lived_s > 0 else 0.0
 
 
 def loader_lag(settings: Settings) -> dict[str, int]:

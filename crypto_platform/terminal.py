@@ -6,7 +6,10 @@ vanish when the output is not a terminal or NO_COLOR is set.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +29,16 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Say what is being done while it takes its time; nothing where the output is no terminal."""
+    if not err.is_terminal:
+        yield
+        return
+    with err.status(what):
+        yield
+
+
 def show_error(error: PlatformError) -> None:
     """One line: what is wrong and what to do about it; then a failed service's last log lines, if any."""
     err.print(
@@ -39,6 +52,18 @@ def show_progress(progress: Progress) -> None:
     """A line for each service that has become ready."""
     count = f"{progress.done:>2}/{progress.total}"
     out.print(f"  {count}  {progress.name:<22} [green]ready[/] after {progress.seconds:5.1f} s")
+
+
+def step_event(progress: Progress) -> None:
+    """The same for a program: a JSON line on standard error."""
+    event = {
+        "step": progress.name,
+        "seconds": round(progress.seconds, 1),
+        "done": progress.done,
+        "total": progress.total,
+    }
+    sys.stderr.write(json.dumps(event) + "\n")
+    sys.stderr.flush()
 
 
 def show_stopped(progress: Progress) -> None:
@@ -68,6 +93,7 @@ def end_card(settings: Settings, home: Path, seconds: float | None) -> None:
     table.add_row("Data source", source)
     choice = settings.pair_choice
     table.add_row("Pairs", ", ".join([*choice.named, *(f"every {quote} pair" for quote in choice.quotes)]))
+    table.add_row("Dashboard", f"http://{LOOPBACK}:{ports.dashboard}")
     table.add_row("Dagster", f"http://{LOOPBACK}:{ports.dagster}")
     table.add_row("Flink", settings.flink_url)
     table.add_row("Kafka", settings.bootstrap_servers)
@@ -89,7 +115,7 @@ def end_card(settings: Settings, home: Path, seconds: float | None) -> None:
 def show_status(status: Status) -> None:
     """The status as two tables and the list of problems."""
     services = Table(
-        "service", "state", "pid", "restarts", "memory MB", "uptime s", box=None, header_style="bold"
+        "service", "state", "pid", "restarts", "memory MB", "CPU %", "uptime s", box=None, header_style="bold"
     )
     for s in status.services:
         colour = "green" if s.state == "RUNNING" else "red"
@@ -99,6 +125,7 @@ def show_status(status: Status) -> None:
             str(s.pid or "-"),
             str(s.restarts),
             f"{s.rss_mb:.0f}",
+            f"{s.cpu_percent:.1f}",
             f"{s.uptime_s:.0f}",
         )
     out.print(services)

@@ -105,6 +105,11 @@ class Ports:
         """Prometheus reporters of the JobManager and the two TaskManagers."""
         return (9110 + self.offset, 9111 + self.offset, 9112 + self.offset)
 
+    @property
+    def metrics_kafka(self) -> tuple[int, int, int]:
+        """JMX exporters within the brokers."""
+        return (9120 + self.offset, 9121 + self.offset, 9122 + self.offset)
+
 
 def _env(name: str, default: Any = ..., **extra: Any) -> Any:
     return Field(default, validation_alias=AliasChoices(name), **extra)
@@ -361,6 +366,9 @@ class Settings(BaseModel):
         "KAFKA_SSL_CA_LOCATION", None, description="PEM file of the brokers' CA"
     )
 
+    kafka_prometheus: bool = _env(
+        "CRYPTO_KAFKA_PROMETHEUS", False, description="Serve the local brokers' own metrics, on 127.0.0.1"
+    )
     flink_prometheus: bool = _env(
         "CRYPTO_FLINK_PROMETHEUS",
         False,

@@ -25,8 +25,9 @@ LOCK = Path(__file__).with_name("jars.lock")
 ROOTS = {
     "kafka": ("org.apache.kafka:kafka_2.13:4.3.1", "org.slf4j:slf4j-simple:1.7.36"),
     "flink": ("org.apache.flink:flink-sql-connector-kafka:5.0.0-2.2",),
+    "metrics": ("io.prometheus.jmx:jmx_prometheus_javaagent:1.0.1",),
 }
-"""What each group starts from. A shaded SQL connector needs nothing else, so `flink` stops there."""
+"""What each group starts from. Shaded archives, as those of `flink` and `metrics`, need nothing else."""
 
 TRANSITIVE = frozenset({"kafka"})
 PARALLEL_DOWNLOADS = 8

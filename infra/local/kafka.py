@@ -33,6 +33,8 @@ JVM_OPTIONS = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
 )
 FORMAT_TIMEOUT_S = 60
+METRICS = Path(__file__).parents[1] / "monitoring" / "kafka-jmx.yml"
+"""Which of a broker's metrics are served."""
 
 
 class KafkaStorageError(PlatformError):
@@ -95,7 +97,16 @@ def _java(settings: Settings, options: tuple[str, ...], main: str, *arguments: s
 def command(settings: Settings, broker: int) -> list[str]:
     """The command line of one broker; the process is the JVM itself."""
     configuration = folder(settings, broker) / "server.properties"
-    return _java(settings, JVM_OPTIONS, "kafka.Kafka", str(configuration))
+    return _java(settings, (*JVM_OPTIONS, *_metrics(settings, broker)), "kafka.Kafka", str(configuration))
+
+
+def _metrics(settings: Settings, broker: int) -> tuple[str, ...]:
+    """The JMX exporter as an agent of the broker: no port for JMX itself, which has no access control."""
+    if not settings.kafka_prometheus:
+        return ()
+    (agent,) = jars.classpath(settings.home, "metrics")
+    port = settings.ports.metrics_kafka[broker - 1]
+    return (f"-javaagent:{agent}={LOOPBACK}:{port}:{METRICS}",)
 
 
 def _cluster_id(settings: Settings) -> str:

@@ -60,16 +60,51 @@ def require_writable(home: Path) -> None:
         raise SettingsError(f"CRYPTO_HOME ({home.absolute()}) is not writable.", "Name another folder.")
 
 
+class SeveralProblemsError(PlatformError):
+    """More than one check failed; the text has all of them."""
+
+    exit_code = 2
+
+
 def check(settings: Settings, steps: Iterable[Step]) -> None:
-    """Run every check for the services about to start."""
+    """Run every check for the services about to start, and name all that is wrong at once.
+
+    Raises:
+        PlatformError: the check that failed; SeveralProblemsError if there were several.
+    """
     require_writable(settings.home)
-    require_disk_space(settings)
+    checks: tuple[Callable[[], None], ...] = (
+        lambda: require_disk_space(settings),
+        lambda: _require_a_market(settings),
+        lambda: _require_ports(settings, steps),
+    )
+    problems: list[PlatformError] = []
+    for required in checks:
+        try:
+            required()
+        except PlatformError as error:
+            problems.append(error)
+    if len(problems) > 1:
+        raise SeveralProblemsError(" ".join(f"({n}) {error}" for n, error in enumerate(problems, 1)))
+    if problems:
+        raise problems[0]
+
+
+def _require_a_market(settings: Settings) -> None:
     if settings.source == "sim":
         instruments_of(traded_pairs(settings))
         if settings.sim_mode == "replay" and settings.sim_recording is not None:
             read_recordings(settings.sim_recording, traded_pairs(settings))
+
+
+def _require_ports(settings: Settings, steps: Iterable[Step]) -> None:
     uses: list[PortUse] = [use for step in steps if isinstance(step, Service) for use in step.ports]
     if settings.uses_local_flink and settings.flink_prometheus:
         names = ("Flink JobManager metrics", "Flink TaskManager 1 metrics", "Flink TaskManager 2 metrics")
         uses += [PortUse(port, name) for port, name in zip(settings.ports.metrics_flink, names, strict=True)]
+    if settings.uses_local_kafka and settings.kafka_prometheus:
+        uses += [
+            PortUse(port, f"metrics of Kafka broker {broker}")
+            for broker, port in enumerate(settings.ports.metrics_kafka, start=1)
+        ]
     require_free(uses)

@@ -189,6 +189,13 @@ def catalogue(settings: Settings) -> list[Step]:
         ),
         _worker("loader", "streaming.loader", ports.metrics_loader, ("topics", "migrations")),
         *_dagster(settings),
+        Service(
+            name="dashboard",
+            command=_module("crypto_platform.dashboard"),
+            ready=_http_ready(f"http://{LOOPBACK}:{ports.dashboard}/ready"),
+            after=("topics", "flink-jobs", "loader", "dagster-code"),  # late, as the producer
+            ports=(PortUse(ports.dashboard, "dashboard"),),
+        ),
     ]
     return steps
 

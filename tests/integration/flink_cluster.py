@@ -260,6 +260,7 @@ def running(home: Path) -> Iterator[FlinkCluster]:
         {
             "CRYPTO_HOME": str(home),
             "CRYPTO_PORT_OFFSET": str(PORT_OFFSET),
+            "CRYPTO_FLINK_PROMETHEUS": "true",
             "CRYPTO_METRICS_PORT": str(settings_module.Ports(PORT_OFFSET).metrics_flink_jobs),
         },
     )

@@ -13,12 +13,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pandas as pd
 import psutil
 import pytest
 
 from infra.local import orphans
 from infra.local.ports import is_open
+from tests import monitoring_names
 from tests.integration.platform_process import RECORDING, Platform, prepare
 from tests.reference_bars import MINUTE_MS, Bar, ReferenceTrade, bars
 
@@ -154,6 +156,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         2_100,
         CRYPTO_SIM_SEED="11",
         CRYPTO_SIM_TRADES_PER_SECOND=str(GENERATED_RATE),
+        CRYPTO_KAFKA_PROMETHEUS="true",
     )
     try:
         platform.up()
@@ -190,7 +193,10 @@ def test_down_leaves_no_process_port_or_socket(tmp_path: Path, replayed: Platfor
     assert result.returncode == 0, result.stderr
     assert orphans.find(replayed.home) == []
     assert not any(
-        map(is_open, (*ports.kafka, ports.flink_rest, ports.emulator, ports.dagster, ports.simulator))
+        map(
+            is_open,
+            (*ports.kafka, ports.flink_rest, ports.emulator, ports.dagster, ports.simulator, ports.dashboard),
+        )
     )
     assert "Nothing was running" in replayed.down().stdout
 
@@ -283,6 +289,48 @@ def test_a_second_up_shows_what_runs_and_changes_nothing(generated: Platform) ->
     assert result.returncode == 0
     assert "already" in result.stdout or "running" in result.stdout
     assert {s["name"]: s["pid"] for s in generated.json("status")[1]["services"]} == before
+
+
+def test_every_metric_that_rules_and_dashboards_name_is_served(generated: Platform) -> None:
+    """All but Flink's own: its reporter listens on all interfaces (`test_flink_metrics.py`)."""
+    jobs = [job for job in monitoring_names.targets(generated.settings.ports) if job != "flink"]
+    served = set().union(*monitoring_names.scraped(generated.settings.ports, jobs).values())
+    missing = {
+        where: names - served - monitoring_names.OF_PROMETHEUS_ITSELF
+        for where, text in monitoring_names.expressions().items()
+        if (names := {n for n in monitoring_names.names_in(text) if not n.startswith("flink_")})
+    }
+    assert {where: names for where, names in missing.items() if names} == {}
+
+
+def test_the_dashboard_shows_what_the_platform_does(generated: Platform) -> None:
+    base = f"http://127.0.0.1:{generated.settings.ports.dashboard}"
+
+    def picture() -> Any:
+        return httpx.get(f"{base}/api/v1/pipeline", timeout=10).json()
+
+    generated.await_that("every stage is shown", lambda: all(s["last_ms"] for s in picture()["stages"]))
+    generated.await_that(
+        "both jobs have checkpoints",
+        lambda: all(job["running"] and job["checkpoint_age_s"] is not None for job in picture()["jobs"]),
+    )
+    shown = picture()
+    assert {service["state"] for service in shown["services"]} == {"RUNNING"}
+    assert (shown["problems"], shown["gaps"].get("open", 0)) == ([], 0)
+    markets = httpx.get(f"{base}/api/v1/markets", timeout=10).json()
+    assert {market["pair"] for market in markets["markets"]} == set(PAIRS)
+    assert all(market["simulated"] for market in markets["markets"])
+    stored = generated.rows(
+        "SELECT WINDOW_START, OPEN, HIGH, LOW, CLOSE, VOLUME FROM MARKET.BARS_1M WHERE PAIR = 'BTC-USDT'"
+    )
+    params = {"exchange": "OKX_SIM", "pair": "BTC-USDT"}
+    answered = httpx.get(f"{base}/api/v1/candles", params=params, timeout=10).json()["candles"]
+    closed = {c["start_ms"]: c for c in answered if c["closed"]}
+    names = ("open", "high", "low", "close", "volume")
+    assert stored
+    for start, *values in stored:
+        candle = closed[_milliseconds(start)]
+        assert [Decimal(candle[name]) for name in names] == values
 
 
 def test_every_port_of_the_stack_listens_on_loopback_alone(generated: Platform) -> None:
