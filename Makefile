@@ -1,6 +1,6 @@
 # `make help` lists the targets. Everything is written to .venv and $(CRYPTO_HOME) (default .local).
 .DEFAULT_GOAL := help
-.PHONY: help setup up down purge status test lint unit integration chaos outage bench-ingest bench-compare bench-rollups bench-screen screenshots monitoring-check lineage soak lock
+.PHONY: help setup up down purge status test lint unit integration test-long chaos outage bench-ingest bench-compare bench-rollups bench-screen screenshots monitoring-check lineage soak lock
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
@@ -50,7 +50,10 @@ unit: setup ## tests that need no service
 	$(BIN)/pytest -q -n auto tests/unit
 
 integration: setup ## tests on real Kafka, real Flink, the Snowflake emulator and in real Chromium
-	$(BIN)/pytest -q tests/integration tests/chaos tests/browser
+	$(BIN)/pytest -q -m "not long" tests/integration tests/chaos tests/browser
+
+test-long: setup ## the tests of minutes: Dagster heals a whole platform, the spool through more kinds of outage
+	$(BIN)/pytest -q -m long tests/integration
 
 chaos: setup ## ten minutes of faults at 500 trades/s (SEED=1, SECONDS_OF_CHAOS=600), report in .local/chaos.json
 	@mkdir -p .local

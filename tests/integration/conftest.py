@@ -26,7 +26,7 @@ def jobs_and_their_input(request: pytest.FixtureRequest, cluster: FlinkCluster) 
     """
     modules = {item.module.__name__: item.module for item in request.session.items if hasattr(item, "module")}
     if "flink-jobs" in cluster.processes:
-        cluster.terminate("flink-jobs")
+        assert cluster.terminate("flink-jobs") == 0
     for _, module in sorted(modules.items()):
         if hasattr(module, "put_input"):
             module.put_input(cluster)

@@ -108,7 +108,10 @@ class FlinkCluster:
         self.spawn(f"taskmanager-{index}", command, flink.environment(self.settings))
 
     def start_jobs(self, environment: dict[str, str] | None = None) -> None:
-        """Start the job service, with some settings of its own, and wait until it says it is ready."""
+        """Start the job service, with some settings of its own, in place of one that runs; wait until it is
+        ready."""
+        if "flink-jobs" in self.processes:
+            assert self.terminate("flink-jobs") == 0
         self.spawn("flink-jobs", [sys.executable, "-m", "streaming.flink"], environment or {})
         self.await_ready()
 

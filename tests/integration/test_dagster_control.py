@@ -14,7 +14,7 @@ from streaming.flink.rest import FlinkRest
 from tests.integration.dagster_client import Dagster, Run
 from tests.integration.platform_process import Platform, prepare
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.long, pytest.mark.timeout(600)]
 
 OFFSET = 4_900
 RECONCILE = "components_reconcile_sensor"

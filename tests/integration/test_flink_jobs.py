@@ -36,9 +36,12 @@ def put_input(cluster: FlinkCluster) -> None:
 
 
 def shuffled(exchange: str, pair: str, count: int, start_ms: int, step_ms: int, seed: int) -> list[Trade]:
-    """Trades with awkward decimals, each up to 0.8 s out of order, and a third of them twice."""
+    """Trades with awkward decimals, each up to 0.8 s out of order, and a third of them twice.
+
+    They are said to be filled in by REST, which the anomaly rules do not judge: such prices are no market.
+    """
     chance = random.Random(seed)
-    found = [
+    ordered = [
         trade(
             exchange,
             pair,
@@ -49,6 +52,7 @@ def shuffled(exchange: str, pair: str, count: int, start_ms: int, step_ms: int, 
         )
         for n in range(count)
     ]
+    found = [msgspec.structs.replace(one, source="rest") for one in ordered]
     copies = [t for t in found if chance.random() < 0.33]
     return sorted([*found, *copies], key=lambda t: t.exchange_time_us + chance.randint(0, 800_000))
 

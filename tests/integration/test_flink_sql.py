@@ -63,7 +63,7 @@ def test_the_first_copy_passes_at_once_and_is_never_taken_back(plans: dict[str, 
 def test_what_several_outputs_share_is_computed_once(plans: dict[str, str]) -> None:
     optimized = plans[TICK.key].partition("== Optimized Execution Plan ==")[2]
     assert optimized.count("price is zero") == 1
-    assert optimized.count("PERCENTILE(return_1") == 1
+    assert optimized.count("PERCENTILE(sampled_return") == 1
     assert optimized.count("LAST_VALUE(new_bid)") == 1
 
 

@@ -122,6 +122,7 @@ def test_an_outage_of_kafka_goes_through_the_disk_in_order_and_needs_no_back_fil
         assert ids == sorted(ids), "Kafka's order is the exchange's"
 
 
+@pytest.mark.long
 def test_a_gap_found_during_an_outage_is_in_kafka_before_the_trade_after_it(running: Bench) -> None:
     with running.producer():
         time.sleep(1)
@@ -172,6 +173,7 @@ def test_a_producer_killed_while_spooling_leaves_its_trades_to_the_next(running:
     assert list((running.platform.home / "spool" / "OKX_SIM").glob("*.segment")) == []
 
 
+@pytest.mark.long
 def test_sigterm_during_an_outage_keeps_the_spool_for_the_next_start(running: Bench) -> None:
     folder = running.platform.home / "spool" / "OKX_SIM"
     with running.producer() as process:
