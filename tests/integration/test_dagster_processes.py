@@ -79,10 +79,12 @@ class Stack:
         return answer["data"]
 
     def stop(self) -> list[int]:
+        """SIGTERM to all. The code server ends when its sensors have their answers, and there is no Kafka here
+        to give one: each waits for its timeout."""
         for process in reversed(self.processes):
             process.terminate()
         try:
-            return [process.wait(timeout=30) for process in self.processes]
+            return [process.wait(timeout=120) for process in self.processes]
         finally:
             for process in self.processes:
                 process.kill()
