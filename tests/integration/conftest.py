@@ -10,6 +10,16 @@ from tests.integration import flink_cluster
 from tests.integration.flink_cluster import FlinkCluster
 
 
+AT_PRESENT = ("test_anomalies", "test_bench_flink")
+"""Modules that send trades of now through the shared cluster. Others send trades of minutes ago, and a
+watermark does not go back."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the modules of `AT_PRESENT` last."""
+    items.sort(key=lambda item: item.nodeid.rpartition("/")[2].partition(".py")[0] in AT_PRESENT)
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
     """Real Kafka and Flink, without jobs, for the whole session."""
