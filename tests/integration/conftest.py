@@ -9,7 +9,6 @@ import pytest
 from tests.integration import flink_cluster
 from tests.integration.flink_cluster import FlinkCluster
 
-
 AT_PRESENT = ("test_anomalies", "test_bench_flink")
 """Modules that send trades of now through the shared cluster. Others send trades of minutes ago, and a
 watermark does not go back."""
