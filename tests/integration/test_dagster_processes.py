@@ -79,8 +79,8 @@ class Stack:
         return answer["data"]
 
     def stop(self) -> list[int]:
-        """SIGTERM to all. The code server ends when its sensors have their answers, and there is no Kafka here
-        to give one: each waits for its timeout."""
+        """SIGTERM to all. The code server ends when its sensors have their answers, and no Kafka is here to
+        give one: each waits for its timeout."""
         for process in reversed(self.processes):
             process.terminate()
         try:
