@@ -14,16 +14,33 @@ AT_PRESENT = ("test_anomalies", "test_bench_flink")
 watermark does not go back."""
 
 
+def _uses_cluster(item: pytest.Item) -> bool:
+    return "cluster" in getattr(item, "fixturenames", ())
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the modules of `AT_PRESENT` last."""
-    items.sort(key=lambda item: item.nodeid.rpartition("/")[2].partition(".py")[0] in AT_PRESENT)
+    """Run modules that use the shared cluster first, and of them those of `AT_PRESENT` last."""
+    files = {item.path for item in items if _uses_cluster(item)}
+    items.sort(key=lambda item: (item.path not in files, item.path.stem in AT_PRESENT))
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
-    """Real Kafka and Flink, without jobs, for the whole session."""
+    """Real Kafka and Flink, without jobs, for all modules that use it."""
     with flink_cluster.running(tmp_path_factory.mktemp("flink")) as started:
+        _started.append(started)
         yield started
+
+
+_started: list[FlinkCluster] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def processors_are_free(request: pytest.FixtureRequest) -> None:
+    """Stop the shared cluster before the first module that does not use it."""
+    own = [item for item in request.session.items if item.path == request.node.path]
+    if _started and not any(_uses_cluster(item) for item in own):
+        _started.pop().stop()
 
 
 @pytest.fixture(scope="session")
