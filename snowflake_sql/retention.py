@@ -145,7 +145,8 @@ def _prune_day(connection: SnowflakeConnection, policy: Policy, day: Pruned) -> 
                     f"{policy.table} had {deleted} rows of {day.day:%Y-%m-%d}, and {rows} were exported.",
                     "Rows still arrive for that day; run it again later.",
                 )
-    except BaseException:
+    except RetentionError:
+        # Any other error may have come after the COMMIT: then this file is all there is of the rows.
         path.unlink()
         raise
     log.info("pruned", table=policy.table, day=f"{day.day:%Y-%m-%d}", rows=rows, file=str(path))

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,6 +17,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from snowflake.connector.errors import OperationalError
 
 from snowflake_sql import catalog, costs, extract, retention
 from snowflake_sql.retention import Policy, RetentionError
@@ -277,3 +279,27 @@ class TestRetention:
         assert rows(emulator, "SELECT COUNT(*), MIN(TRADE_ID) FROM RAW.TRADES") == [(3, 2001)]
         assert rows(emulator, "SELECT TRADE_COUNT FROM MARKET.BARS_1D") == [(TRADES,)]
         assert run(emulator, "retention", "--folder", str(tmp_path), "--json").json() == []
+
+    def test_an_export_outlives_a_commit_whose_answer_is_lost(
+        self, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rows(
+            emulator,
+            "INSERT INTO RAW.TRADES SELECT * REPLACE (TRADE_ID + 4000 AS TRADE_ID, "
+            "'2026-01-02' AS EXCHANGE_TIME) FROM RAW.TRADES WHERE TRADE_ID < 2004",
+        )
+        really = warehouse.transaction
+
+        @contextmanager
+        def and_the_line_goes_dead(connection: Any) -> Iterator[Any]:
+            with really(connection):
+                yield connection
+            raise OperationalError("the line went dead")
+
+        monkeypatch.setattr(retention.warehouse, "transaction", and_the_line_goes_dead)
+        monkeypatch.setattr(retention.catalog, "ROLLUPS", ())
+        with warehouse.open_connection(emulator.settings) as connection, pytest.raises(OperationalError):
+            retention.prune(connection, [POLICY], NOW, tmp_path)
+        assert rows(emulator, "SELECT COUNT(*) FROM RAW.TRADES WHERE TRADE_ID > 4000") == [(0,)]
+        (kept,) = tmp_path.rglob("*.parquet")
+        assert pq.read_metadata(kept).num_rows == 3
