@@ -1,6 +1,7 @@
 -- Grain:  one message of the clean ticker topic, as read; only what a quote is made of.
 -- Input:  Kafka topic ${clean_tickers_topic} (streaming.records.Ticker as JSON, written by the tick job).
 -- Output: table bar_quotes; used by the bars job. A price that is missing or does not fit is NULL.
+--         Nothing is passed over, as in 51_bar_trades.sql.
 CREATE TEMPORARY TABLE bar_quotes (
   `exchange` STRING,
   `pair` STRING,
@@ -24,6 +25,5 @@ CREATE TEMPORARY TABLE bar_quotes (
   'scan.startup.mode' = 'earliest-offset',
   'scan.topic-partition-discovery.interval' = '60 s',
   'scan.watermark.idle-timeout' = '${idle_timeout}',
-  'format' = 'json',
-  'json.ignore-parse-errors' = 'true'
+  'format' = 'json'
 )

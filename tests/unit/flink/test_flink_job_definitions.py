@@ -50,3 +50,15 @@ def test_only_the_bars_pay_for_exactly_once() -> None:
     settings = settings_module.load({})
     modes = [jobs.configuration(job, settings)["execution.checkpointing.mode"] for job in (TICK, BARS)]
     assert modes == ["AT_LEAST_ONCE", "EXACTLY_ONCE"]
+
+
+def test_only_sources_of_what_others_wrote_pass_over_what_they_cannot_parse(tmp_path: Path) -> None:
+    """Such a source passes over the errors of its task's operators too: only checks may follow it."""
+    settings = settings_module.load({"CRYPTO_HOME": str(tmp_path)})
+    lenient = {
+        (job.key, text.partition("TABLE ")[2].partition(" ")[0])
+        for job in jobs.JOBS.values()
+        for text in jobs.statements(job, settings, 5)
+        if "ignore-parse-errors" in text.partition("CREATE ")[2]
+    }
+    assert lenient == {("tick", "trades"), ("tick", "tickers")}
