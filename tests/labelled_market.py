@@ -67,12 +67,12 @@ class LabelledMarket:
     episodes: list[Episode] = field(default_factory=list)
 
 
-def build(recordings: Path, seed: int = 11) -> LabelledMarket:
-    """The whole set, the same for the same seed."""
+def build(recordings: Path | None, seed: int = 11) -> LabelledMarket:
+    """The whole set, the same for the same seed; without recordings BTC-USDT is generated like the others."""
     chance = random.Random(seed)
     market = LabelledMarket()
-    recorded = _recorded(recordings)
-    feeds = [recorded, *(_generated(pair, seed) for pair in ("ETH-USDT", "SOL-USDT"))]
+    bitcoin = _recorded(recordings) if recordings else _generated("BTC-USDT", seed)
+    feeds = [bitcoin, *(_generated(pair, seed) for pair in ("ETH-USDT", "SOL-USDT"))]
     for feed in feeds:
         _jumps(feed, chance)
         _prints(feed, chance)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +21,7 @@ from streaming.simulator.market import Market
 PAIR = "BTC-USDT"
 BEGIN = datetime(2021, 1, 8, tzinfo=UTC)
 BEGIN_MS = int(BEGIN.timestamp() * 1000)
-SHARED = Path(__file__).parents[3] / ".." / "shared" / "data"
+SHARED = Path(os.environ.get("RECORDED_TRADES", Path(__file__).parents[4] / "shared" / "data"))
 TRADES = {
     "timestamp": [BEGIN + timedelta(milliseconds=ms) for ms in (278, 310, 310, 900, 1900)],
     "trade_id": [553287559, 553287560, 553287561, 553287562, 553287563],
@@ -182,7 +183,7 @@ def test_a_folder_without_files_a_missing_and_an_unreadable_file_are_named(tmp_p
         replay_of(tmp_path)
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data, the recorded market data, is not here")
+@pytest.mark.skipif(not SHARED.is_dir(), reason=f"no recorded trades in {SHARED}; set RECORDED_TRADES")
 def test_the_recorded_market_data_replays_to_the_last_trade() -> None:
     market, clock = replay_of(SHARED, speed=100.0)
     market.watch(PAIR, clock.now_us())
