@@ -150,7 +150,10 @@ def test_a_producer_killed_while_spooling_leaves_its_trades_to_the_next(running:
         with frozen_brokers(running):
             await_spooling(running)
             in_memory = running.status()["queue_depth"]
-            time.sleep(5)
+            running.platform.await_that(
+                "five seconds of trades are on disk",
+                lambda: running.metric("crypto_producer_spooled_records_total") > TRADES_PER_S * 5,
+            )
             running.platform.control("pause")
             ends = last_ids(running)
             running.platform.await_that(
