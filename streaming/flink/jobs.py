@@ -98,7 +98,7 @@ TICK: Final = Job(
     state_ttl_s=120,
     fetch_min_bytes=1,
     fetch_max_wait_ms=2_000,
-    state_version=2,
+    state_version=3,
 )
 
 
@@ -116,8 +116,9 @@ BARS: Final = Job(
         "52_bar_quotes",
         "53_trades_marked",
         "54_trades_on_time",
-        "55_trades_in_minute",
-        "56_trade_minutes",
+        "55_trade_blocks",
+        "56_trades_in_minute",
+        "57_trade_minutes",
         "61_quotes_by_ms",
         "62_quotes",
         "63_quote_steps",
@@ -143,7 +144,7 @@ BARS: Final = Job(
     state_ttl_s=0,
     fetch_min_bytes=65_536,
     fetch_max_wait_ms=200,
-    state_version=2,
+    state_version=3,
     compression=("bar_quotes", "quote_bars_sink"),
 )
 

@@ -10,6 +10,7 @@ job. It is planned with the cluster's own libraries and the Kafka connector.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -38,6 +39,10 @@ _JVM_OPTIONS: Final = (
     "-XX:MaxMetaspaceSize=256m",
     *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED),
 )
+
+# A view made of a query is planned once. One made by its statement is planned anew wherever it is named, and
+# an UNNEST in it, which is numbered each time, hides from the planner that the results are the same.
+_VIEW: Final = re.compile(r"(?:--[^\n]*\n|\s)*CREATE TEMPORARY VIEW (?P<name>\w+) AS\s")
 
 _LOG4J: Final = """\
 rootLogger.level = WARN
@@ -157,7 +162,12 @@ def _run(
         environment = TableEnvironment.create(builder.with_configuration(told).build())
         result: Any = None
         for statement in statements:
-            result = environment.execute_sql(statement)
+            view = _VIEW.match(statement)
+            if view is None:
+                result = environment.execute_sql(statement)
+            else:
+                query = environment.sql_query(statement[view.end() :])
+                environment.create_temporary_view(view["name"], query)
         return result
     except (Py4JError, JavaException) as error:
         raise SubmissionError(f"{job.name} could not be submitted: {root_cause(str(error))}.") from error

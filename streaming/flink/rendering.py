@@ -22,6 +22,8 @@ leader (about 10 s after a broker dies): trades held up by one must not find the
 RULE_VERSION: Final = 1
 """Version of the anomaly rules' definitions; a changed formula gets the next one, a changed threshold does
 not (each finding carries its own)."""
+BLOCK_SIZE: Final = 16
+"""How many successive ids share one entry of the de-duplication's state."""
 CLOCK_TOLERANCE_US: Final = 5 * 60 * 1_000_000
 """How far an exchange's time may be ahead of ours before it is taken for an error."""
 
@@ -78,7 +80,24 @@ def values(settings: Settings, partitions: int) -> dict[str, str]:
         "kafka_properties": property_lines(java_properties(settings.kafka_client_config())),
         "placement_key": placement_expression(partitions),
         "simulated_suffix": records.SIMULATED_SUFFIX,
+        **block_values(BLOCK_SIZE),
         **rule_values(settings),
+    }
+
+
+def block_values(size: int) -> dict[str, str]:
+    """What de-duplication by blocks of `size` ids is written with: a counter or the first copy for each place
+    of a block, the counter of a record's own place, and the places as an array."""
+    places = [str(place) for place in range(size)]
+    own = " ".join(f"WHEN {place} THEN `copies_{place}`" for place in places)
+    return {
+        "block_size": str(size),
+        "copies_at_places": _lines(
+            "COUNT(CASE WHEN `place` = {0} THEN 1 END) OVER `block` AS `copies_{0}`", places
+        ),
+        "copies_at_own_place": f"CASE `place` {own} END",
+        "first_copies": _lines("MIN(`text`) FILTER (WHERE `place` = {0}) AS `text_{0}`", places),
+        "places": _lines("`text_{0}`", places),
     }
 
 

@@ -8,6 +8,7 @@ Source of paths and fields: Flink 2.2 documentation, Ops > REST API.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from types import TracebackType
@@ -21,8 +22,11 @@ from streaming.flink.errors import FlinkRequestError, FlinkUnavailableError, Job
 TIMEOUT_S: Final = 5.0
 POLL_S: Final = 0.2
 
-DEDUPLICATION: Final = "Deduplicate["
-"""How Flink's planner names the operators that keep the first copy of a record."""
+_DEDUPLICATION: Final = re.compile(
+    r"\[(\d+)\]:OverAggregate\([^<]*<br/>\s*\+- "
+    r"\[(\d+)\]:Calc\([^<]*where=\[\(+\$\d+ = 0\) AND \(w0\$o0 = 1\)"
+)
+"""How Flink describes the counters of a block's places and the filter behind them (21_clean_trades.sql)."""
 _NO_WATERMARK: Final = -(2**63)
 
 FINAL_STATES: Final = frozenset({"FAILED", "CANCELED", "FINISHED", "SUSPENDED"})
@@ -166,6 +170,19 @@ class Traffic(msgspec.Struct, frozen=True):
     bytes_out: int
 
 
+class _Node(msgspec.Struct, frozen=True):
+    id: str
+    description: str = ""
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    nodes: list[_Node]
+
+
+class _PlanAnswer(msgspec.Struct, frozen=True):
+    plan: _Plan
+
+
 class _Jobs(msgspec.Struct, frozen=True):
     jobs: list[JobSummary]
 
@@ -210,7 +227,7 @@ _DECODERS: Final[dict[Any, msgspec.json.Decoder[Any]]] = {
     kind: msgspec.json.Decoder(kind)
     for kind in (
         *(Overview, Job, Checkpoints, Backpressure),
-        *(_Jobs, _Configuration, _Exceptions, _Trigger, _SavepointStatus, list[_Metric]),
+        *(_Jobs, _Configuration, _Exceptions, _PlanAnswer, _Trigger, _SavepointStatus, list[_Metric]),
     )
 }
 """Made once, here: jobs are stopped by threads, and a process has been seen to crash in msgspec when two of
@@ -300,9 +317,15 @@ class FlinkRest:
 
     def duplicates(self, job_id: str) -> int:
         """Copies that the job's de-duplication has dropped in this life of the job."""
-        came = self._vertex_sums(job_id, "numRecordsIn", operator=DEDUPLICATION)
-        went = self._vertex_sums(job_id, "numRecordsOut", operator=DEDUPLICATION)
-        return max(0, round(sum(came.values()) - sum(went.values())))
+        dropped = 0.0
+        for node in self._get(f"/jobs/{job_id}/plan", _PlanAnswer).plan.nodes:
+            for counters, filtering in _DEDUPLICATION.findall(node.description):
+                came, went = f"OverAggregate[{counters}].numRecordsIn", f"Calc[{filtering}].numRecordsOut"
+                path = f"/jobs/{job_id}/vertices/{node.id}/subtasks/metrics"
+                found = self._get(path, list[_Metric], get=f"{came},{went}", agg="sum")
+                sums = {metric.id: metric.sum or 0.0 for metric in found}
+                dropped += sums.get(came, 0.0) - sums.get(went, 0.0)
+        return max(0, round(dropped))
 
     def watermarks(self, job_id: str, vertex_id: str) -> list[Watermark]:
         """The event time each subtask of a vertex has reached; empty for a vertex without watermarks."""
@@ -344,14 +367,11 @@ class FlinkRest:
             time.sleep(POLL_S)
         raise SavepointError(f"The savepoint of job {job_id} was not complete after {timeout_s:.0f} s.")
 
-    def _vertex_sums(
-        self, job_id: str, *suffixes: str, within: str = "", operator: str = ""
-    ) -> dict[str, float]:
+    def _vertex_sums(self, job_id: str, *suffixes: str, within: str = "") -> dict[str, float]:
         """The sum over subtasks of each metric that ends in one of `suffixes`, by vertex and name, of the
         vertices with `within` in their name.
 
-        With `operator`, only those of operators whose name begins so. An operator's metrics carry its name in
-        front, so the names have to be listed first.
+        An operator's metrics carry its name in front, so the names have to be listed first.
         """
         sums: dict[str, float] = {}
         for vertex in self.job(job_id).vertices:
@@ -359,9 +379,7 @@ class FlinkRest:
                 continue
             path = f"/jobs/{job_id}/vertices/{vertex.id}/subtasks/metrics"
             names = [metric.id for metric in self._get(path, list[_Metric])]
-            wanted = [
-                name for name in names if name.rpartition(".")[2] in suffixes and name.startswith(operator)
-            ]
+            wanted = [name for name in names if name.rpartition(".")[2] in suffixes]
             if wanted:
                 found = self._get(path, list[_Metric], get=",".join(wanted), agg="sum")
                 sums |= {f"{vertex.id}.{metric.id}": metric.sum or 0.0 for metric in found}

@@ -16,7 +16,8 @@ import pytest
 import structlog
 
 from streaming import records, topics
-from streaming.flink.jobs import BARS, Job
+from streaming.flink.jobs import BARS, TICK, Job
+from streaming.flink.rest import FlinkRest
 from streaming.records import DeadLetter, Ticker, Trade
 from tests.integration.flink_cluster import FlinkCluster, await_that, trade
 from tests.integration.flink_market import Key, Market, assert_equal, written
@@ -165,6 +166,21 @@ def test_a_ticker_with_missing_values_passes_once(cluster: FlinkCluster) -> None
 
     await_that("the ticker is there", lambda: bool(clean()))
     assert clean() == [(1, TICKER)]
+
+
+def test_dropped_copies_are_counted(cluster: FlinkCluster) -> None:
+    """In a block of ids and over its end, at once and later."""
+    trades = [trade("COPIES_SIM", "ETH-USDT", n, BASE_MS) for n in (14, 15, 16, 15, 14, 16, 16)]
+    quotes = [msgspec.structs.replace(TICKER, exchange="COPIES_SIM")] * 3
+    with FlinkRest(cluster.settings.flink_url) as flink:
+        (job,) = flink.running(TICK.name)
+        before = flink.duplicates(job.id)
+        cluster.produce(topics.TRADES, cluster.trades(trades))
+        cluster.produce(topics.TICKERS, cluster.tickers(quotes))
+        await_that("copies are counted", lambda: flink.duplicates(job.id) - before >= 4 + 2)
+        assert flink.duplicates(job.id) - before == 4 + 2
+    passed = [t["trade_id"] for _, t in cluster.read(topics.CLEAN_TRADES) if t["exchange"] == "COPIES_SIM"]
+    assert passed == [14, 15, 16]
 
 
 def test_what_is_unusable_goes_to_the_dead_letters_with_a_reason(cluster: FlinkCluster) -> None:

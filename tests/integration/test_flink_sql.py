@@ -48,15 +48,22 @@ def test_the_watermark_is_made_in_the_source_for_each_partition(plans: dict[str,
 
 def test_trades_are_counted_once_within_their_window(plans: dict[str, str]) -> None:
     optimized = plans[BARS.key].partition("== Optimized Execution Plan ==")[2]
-    assert "WindowDeduplicate" in optimized
-    assert "WindowAggregate" in optimized
+    assert "WindowAggregate(groupBy=[exchange, pair, simulated, trade_block]" in optimized
     assert "LocalWindowAggregate" not in optimized
+
+
+def test_the_trades_of_a_minute_are_taken_from_their_blocks_once_for_all_lengths(
+    plans: dict[str, str],
+) -> None:
+    optimized = plans[BARS.key].partition("== Optimized Execution Plan ==")[2]
+    assert optimized.count("Correlate(") == 1
+    assert optimized.count("window=[TUMBLE(time_col=[row_time], size=[1 h])]") == 1
 
 
 def test_the_first_copy_passes_at_once_and_is_never_taken_back(plans: dict[str, str]) -> None:
     optimized = plans[TICK.key].partition("== Optimized Execution Plan ==")[2]
-    assert optimized.count("keep=[FirstRow]") == 2
-    assert "order=[PROCTIME]" in optimized
+    assert optimized.count("(w0$o15 = 1)") == 2
+    assert "Deduplicate(" not in optimized
     assert "ChangelogNormalize" not in optimized
 
 

@@ -24,6 +24,7 @@ CREATE TEMPORARY TABLE bar_trades (
   `simulated` BOOLEAN,
   `rules` STRING,
   `kafka_partition` INT NOT NULL METADATA FROM 'partition' VIRTUAL,
+  `kafka_offset` BIGINT NOT NULL METADATA FROM 'offset' VIRTUAL,
   `event_time` AS TO_TIMESTAMP_LTZ(`exchange_time_us` / 1000, 3),
   WATERMARK FOR `event_time` AS `event_time` - INTERVAL '1' SECOND
 ) WITH (

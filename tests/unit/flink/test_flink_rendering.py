@@ -92,6 +92,16 @@ def test_a_threshold_is_a_double_and_reaches_the_sql() -> None:
     assert "`spike_score` > 7.5E0" in spike
 
 
+def test_a_block_has_a_counter_and_a_first_copy_for_each_of_its_places() -> None:
+    values = rendering.block_values(3)
+    assert values["copies_at_own_place"] == (
+        "CASE `place` WHEN 0 THEN `copies_0` WHEN 1 THEN `copies_1` WHEN 2 THEN `copies_2` END"
+    )
+    assert values["places"].split(",\n") == ["`text_0`", "`text_1`", "`text_2`"]
+    for name in ("copies_at_places", "first_copies"):
+        assert re.findall(r"`place` = (\d)", values[name]) == ["0", "1", "2"]
+
+
 def test_every_venue_takes_part_in_the_comparison_of_venues() -> None:
     columns = rendering.rule_values(settings_module.load({}))["venue_latest"]
     assert all(f"AS `mid_{name}`" in columns for name in registry.VENUES)

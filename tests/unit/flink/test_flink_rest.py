@@ -157,22 +157,26 @@ def test_traffic_is_that_of_one_table_in_and_another_out() -> None:
     assert client(metrics).traffic(JOB, "trades", "sink") == Traffic(90, 9000, 0, 0)
 
 
-def test_duplicates_are_what_went_into_the_deduplication_and_did_not_come_out() -> None:
-    values = {
-        "Deduplicate[5].numRecordsIn": 120.0,
-        "Deduplicate[5].numRecordsOut": 100.0,
-        "Calc[6].numRecordsIn": 100.0,
-        "numRecordsIn": 120.0,
-    }
+def test_duplicates_are_what_the_counters_of_blocks_got_and_their_filter_did_not_pass_on() -> None:
+    filtering = "where=[((($20 = 0) AND (w0$o0 = 1)) OR (($20 = 1) AND (w0$o1 = 1)))])<br/>"
+    described = (
+        "[5]:OverAggregate(partitionBy=[exchange, $19])<br/>+- [6]:Calc(select=[exchange], " + filtering
+    )
+    other = (
+        "[8]:OverAggregate(partitionBy=[exchange])<br/>+- [9]:Calc(select=[exchange], where=[(a = 1)])<br/>"
+    )
+    values = {"OverAggregate[5].numRecordsIn": 120.0, "Calc[6].numRecordsOut": 100.0}
 
-    def metrics(request: httpx.Request) -> httpx.Response | None:
-        if not request.url.path.endswith("/subtasks/metrics"):
-            return None
-        asked = request.url.params.get("get")
-        names = asked.split(",") if asked else list(values)
-        return httpx.Response(200, json=[{"id": n} | ({"sum": values[n]} if asked else {}) for n in names])
+    def answer(request: httpx.Request) -> httpx.Response | None:
+        if request.url.path == f"/jobs/{JOB}/plan":
+            nodes = [{"id": VERTEX, "description": described}, {"id": "other", "description": other}]
+            return httpx.Response(200, json={"plan": {"nodes": nodes}})
+        if request.url.path == f"/jobs/{JOB}/vertices/{VERTEX}/subtasks/metrics":
+            asked = request.url.params["get"].split(",")
+            return httpx.Response(200, json=[{"id": name, "sum": values[name]} for name in asked])
+        return None
 
-    assert client(metrics).duplicates(JOB) == 20
+    assert client(answer).duplicates(JOB) == 20
 
 
 def test_a_vertex_tells_how_far_it_is_in_event_time() -> None:

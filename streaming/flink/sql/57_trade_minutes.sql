@@ -35,5 +35,5 @@ SELECT
   MAX(`ordered_price`) FILTER (WHERE `slot` = 9) AS `slot_9`,
   MAX(`ordered_price`) FILTER (WHERE `slot` = 10) AS `slot_10`,
   MAX(`ordered_price`) FILTER (WHERE `slot` = 11) AS `slot_11`
-FROM trades_in_minute
+FROM TABLE(TUMBLE(TABLE trades_in_minute, DESCRIPTOR(`row_time`), INTERVAL '1' MINUTE))
 GROUP BY `window_start`, `window_end`, `window_time`, `exchange`, `pair`, `simulated`
