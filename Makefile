@@ -89,5 +89,7 @@ lineage: setup ## write the rollups' column lineage anew from their SQL
 
 lock: setup ## resolve the Python and Java locks anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements-bootstrap.in -o requirements-bootstrap.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements.in -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements-tests.in -o requirements.lock
+	cp requirements.lock requirements-runtime.lock  # its versions are preferred, so that both locks agree
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements.in -o requirements-runtime.lock
 	$(BIN)/python -m infra.local.jars lock $$(mktemp -d)
