@@ -4,7 +4,7 @@ What belongs here: making what is generated, once, and copying what is given, ea
 that needs it. What does not: values (none is written anywhere else), or who reads which file (compose).
 
 A secret that compose mounts from a file keeps the owner and mode it has on the host, so a container that is
-not root could read it only if everybody can. Hence this step, which alone runs as root, with three
+not root could read it only if everybody can. Hence this step, which alone runs as root, with two
 capabilities and without a network.
 """
 
