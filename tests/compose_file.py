@@ -31,7 +31,8 @@ def services() -> dict[str, dict[str, Any]]:
 
 def environment(service: dict[str, Any]) -> dict[str, str]:
     """What a service is given, as text."""
-    return {name: str(value) for name, value in service.get("environment", {}).items()}
+    given = service.get("environment", {})
+    return {name: "" if value is None else str(value) for name, value in given.items()}
 
 
 def is_ours(service: dict[str, Any]) -> bool:

@@ -16,16 +16,17 @@ from streaming.errors import PlatformError
 from streaming.settings import Settings
 
 TASKMANAGERS: Final = {f"taskmanager-{index + 1}": index for index in flink.TASKMANAGERS}
-TASKMANAGER_PORT: Final = 6122
-"""Fixed, so that a health check can ask it."""
+TASKMANAGER_PORTS: Final = (6131, 6132)
+"""Fixed, so that a health check can ask; moved by `CRYPTO_PORT_OFFSET` like every port."""
 
 
 def command(settings: Settings, process: str) -> list[str]:
     """The command line of the JVM."""
     if process == "jobmanager":
         return flink.jobmanager_command(settings)
-    fixed = ("-D", f"taskmanager.rpc.port={TASKMANAGER_PORT}")
-    return [*flink.taskmanager_command(settings, TASKMANAGERS[process]), *fixed]
+    index = TASKMANAGERS[process]
+    port = TASKMANAGER_PORTS[index] + settings.port_offset
+    return [*flink.taskmanager_command(settings, index), "-D", f"taskmanager.rpc.port={port}"]
 
 
 def main(arguments: list[str]) -> int:

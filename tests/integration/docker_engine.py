@@ -120,21 +120,25 @@ def _remove(engine: Engine) -> None:
     _, alive = psutil.wait_procs(children, timeout=30)
     for process in alive:
         process.kill()
+    for mount in sorted(_mounts(engine.folder), reverse=True):  # that of its network namespace stays
+        subprocess.run(["umount", mount], timeout=30, check=True)
     shutil.rmtree(engine.folder, ignore_errors=True)
+
+
+def _mounts(folder: Path) -> list[str]:
+    lines = Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
+    return [line.split()[1] for line in lines if str(folder) in line.split()[1]]
 
 
 def left_of(folder: Path) -> list[str]:
     """What an engine in `folder` has left: processes that name it, mounts and files."""
-    mounts = [
-        line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if str(folder) in line
-    ]
     processes = [
         f"{process.info['pid']} {process.info['name']}"
         for process in psutil.process_iter(["pid", "name", "cmdline"])
         if any(str(folder) in word for word in process.info["cmdline"] or ())
     ]
     files = [str(path) for path in folder.rglob("*") if path.name != "log"] if folder.exists() else []
-    return [*mounts, *processes, *files]
+    return [*_mounts(folder), *processes, *files]
 
 
 def import_base(engine: Engine) -> None:

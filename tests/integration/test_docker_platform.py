@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 import yaml
@@ -507,3 +508,53 @@ def test_a_killed_container_is_healed_by_one_repair_run_and_no_trade_is_lost(
         "duplicated": sum(pair["duplicated"] for pair in answer["pairs"]),
         "clean": answer["clean"],
     }
+
+
+def test_every_other_service_of_ours_becomes_healthy_in_its_container_and_ends_when_asked(
+    engine: Engine, platform: Platform, backend: Contained, figures: dict[str, Any]
+) -> None:
+    for component in ("producer", "loader"):
+        backend.stop(component, 50)
+    offset = OFFSET + 300
+    base = {"CRYPTO_PORT_OFFSET": str(offset), "SNOWFLAKE_PRIVATE_KEY_PATH": ""}
+    ports = {str(port): str(port + offset) for port in (8000, 8081, 8085, 8765, 6131, 6132)}
+    ports |= {"flink-taskmanager-1:": "127.0.0.1:", "flink-taskmanager-2:": "127.0.0.1:"}
+    started: dict[str, Container] = {}
+
+    def run(name: str) -> None:
+        volume = f"{STACK}-flink" if name.startswith("flink") else f"{STACK}-{name}"
+        started[name] = docker_engine.container(
+            engine,
+            f"{STACK}-{name}",
+            SERVICES[name],
+            environment(name, platform) | base,
+            ports,
+            volumes=[f"{volume}:/data"],
+            labels={},
+        )
+
+    def healthy(name: str) -> bool:
+        started[name].reload()
+        return bool(started[name].attrs["State"]["Health"]["Status"] == "healthy")
+
+    begun_s = time.monotonic()
+    for name in ("flink-jobmanager", "emulator", "simulator"):
+        run(name)
+    await_that("Flink's JobManager is healthy", lambda: healthy("flink-jobmanager"), 90)
+    for name in ("flink-taskmanager-1", "flink-taskmanager-2", "dashboard"):
+        run(name)
+    seconds: dict[str, float] = {}
+
+    def all_healthy() -> bool:
+        for name in started:
+            if name not in seconds and healthy(name):
+                seconds[name] = round(time.monotonic() - begun_s, 1)
+        return len(seconds) == len(started)
+
+    await_that(f"all of {', '.join(started)} are healthy", all_healthy, 120)
+    slots = httpx.get(f"http://127.0.0.1:{8081 + offset}/overview", timeout=10).json()
+    assert (slots["taskmanagers"], slots["slots-total"]) == (2, 8)
+    figures["healthy_after_s"] = seconds
+    for name, container in reversed(started.items()):
+        container.stop(timeout=30)
+        assert container.wait(timeout=5)["StatusCode"] in (0, 143), (name, container.logs().decode()[-2000:])

@@ -109,7 +109,7 @@ def test_the_production_instance_is_the_local_one_but_for_its_database_and_its_r
     remote = yaml.safe_load(production.read_text())
     for section in ("telemetry", "nux", "compute_logs", "run_queue", "run_monitoring", "retention"):
         assert remote[section] == local[section], section
-    assert set(remote) - set(local) == {"run_launcher"}
+    assert set(remote) - set(local) == {"run_launcher", "run_retries"}
     assert "postgres" in remote["storage"]
     assert "sqlite" in local["storage"]
     assert remote["sensors"]["use_threads"]
