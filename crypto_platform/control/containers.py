@@ -69,12 +69,12 @@ class Contained:
             for container in containers:
                 container.start()
             for container in containers:
-                while (
-                    status := _status(container.labels[SERVICE_LABEL], container.attrs)
-                ).state != "running":
+                while not _ready(container.attrs):
                     if time.monotonic() > deadline:
+                        service = container.labels[SERVICE_LABEL]
+                        found = _status(service, container.attrs).detail or "its health check fails"
                         raise ControlError(
-                            f"{status.component} is not ready after {timeout_s:.0f} s: {status.detail}.",
+                            f"{service} is not ready after {timeout_s:.0f} s: {found}.",
                             f"`docker logs {container.name}` says why.",
                         )
                     time.sleep(POLL_S)
@@ -120,17 +120,28 @@ class Contained:
             ) from error
 
 
+def _health(attributes: Mapping[str, Any]) -> str:
+    """What its health check says; empty without one."""
+    return str((attributes["State"].get("Health") or {}).get("Status", ""))
+
+
+def _ready(attributes: Mapping[str, Any]) -> bool:
+    """Whether it runs and its health check, if it has one, agrees."""
+    running = _status("", attributes).state == "running"
+    return running and _health(attributes) in ("", "none", "healthy")
+
+
 def _status(service: str, attributes: Mapping[str, Any]) -> Status:
     """What the engine's description of a container means.
 
+    One that is unhealthy runs: a restart would not help it, and its own looks say what is wrong.
     The engine does not tell who ended one that has exited. Ours exit with 0 only when asked; and by compose's
     restart policy the engine itself starts again what crashes, so what stays down was stopped or killed.
     """
     found = attributes["State"]
-    health = (found.get("Health") or {}).get("Status", "")
     state: State = "failed"
     if found["Running"] and not found.get("Restarting"):
-        state = "starting" if health == "starting" else "running"
+        state = "starting" if _health(attributes) == "starting" else "running"
     elif found["Status"] == "created" or (
         found["Status"] == "exited" and found["ExitCode"] in ASKED_TO_END and not found.get("OOMKilled")
     ):

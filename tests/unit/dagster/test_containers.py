@@ -50,6 +50,20 @@ def test_a_state_of_the_engine_is_a_state_of_ours(description: dict[str, Any], s
     assert bool(found.detail) == (state != "running")
 
 
+@pytest.mark.parametrize(
+    ("description", "ready"),
+    [
+        (described("running"), True),
+        (described("running", Health={"Status": "healthy"}), True),
+        (described("running", Health={"Status": "starting"}), False),
+        (described("running", Health={"Status": "unhealthy"}), False),
+        (described("exited"), False),
+    ],
+)
+def test_a_start_is_over_when_it_is_healthy(description: dict[str, Any], ready: bool) -> None:
+    assert containers._ready(description) == ready
+
+
 def test_a_life_is_the_container_and_its_start_and_ends_with_it() -> None:
     first = containers._status("loader", described("running"))
     assert first.incarnation == f"loader:0123456789ab@{BORN}"
