@@ -80,6 +80,7 @@ def running(folder: Path) -> Iterator[Engine]:
         yield engine
     finally:
         _remove(engine)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _started(folder: Path, driver: str) -> Engine | None:
