@@ -332,7 +332,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             stderr=log,
         )
     try:
-        await_that("PostgreSQL listens", lambda: is_open(POSTGRES_PORT), 30)
+        asked = [binaries / "pg_isready", "--quiet", "--host=127.0.0.1"]
+        await_that("PostgreSQL accepts", lambda: subprocess.run(asked, check=False).returncode == 0, 30)
         client = {"PATH": os.environ["PATH"], "PGPASSFILE": str(secrets_folder / "pgpass")}
         subprocess.run(
             [
