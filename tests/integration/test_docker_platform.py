@@ -434,7 +434,7 @@ def test_a_run_is_a_container_that_starts_a_component_and_is_gone_afterwards(
     run_of(dagster, run_id)
     assert backend.status("loader").running
     (run,) = dagster.runs(runIds=[run_id])
-    assert run.tags["docker/image"] == IMAGE
+    assert run.tags["dagster/image"] == IMAGE
     said = [event["message"] for event in messages(dagster, run_id)]
     assert any(f"Launching run in a new container {run.tags['docker/container_id']}" in line for line in said)
     await_that(
