@@ -454,6 +454,7 @@ def test_a_step_of_the_back_fill_has_a_container_of_its_own(
         | {
             "pipelineName": "back_fill_days_job",
             "assetSelection": [{"path": list(catalog.table_key("MARKET.BARS_1D").path)}],
+            "assetCheckSelection": [],
         },
         "executionMetadata": {"tags": [{"key": "dagster/partition", "value": yesterday}]},
     }
@@ -557,8 +558,12 @@ def test_every_other_service_of_ours_becomes_healthy_in_its_container_and_ends_w
         return len(seconds) == len(started)
 
     await_that(f"all of {', '.join(started)} are healthy", all_healthy, 120)
-    slots = httpx.get(f"http://127.0.0.1:{8081 + offset}/overview", timeout=10).json()
-    assert (slots["taskmanagers"], slots["slots-total"]) == (2, 8)
+
+    def slots() -> tuple[int, int]:
+        found = httpx.get(f"http://127.0.0.1:{8081 + offset}/overview", timeout=10).json()
+        return found["taskmanagers"], found["slots-total"]
+
+    await_that("Flink has eight slots in two TaskManagers", lambda: slots() == (2, 8), 60)
     figures["healthy_after_s"] = seconds
     for name, container in reversed(started.items()):
         container.stop(timeout=30)
