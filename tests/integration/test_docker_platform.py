@@ -265,18 +265,17 @@ def test_what_crashes_the_engine_starts_again_in_another_life(
     backend: Contained, stream: dict[str, Container], platform: Platform, figures: dict[str, Any]
 ) -> None:
     before = backend.status("producer")
+    assert before.running
     begun_s = time.monotonic()
     psutil.Process(
         stream["producer"].client.api.inspect_container(stream["producer"].id)["State"]["Pid"]
     ).kill()
-    await_that(
-        "another life of the producer",
-        lambda: (
-            backend.status("producer").running
-            and backend.status("producer").incarnation != before.incarnation
-        ),
-        120,
-    )
+
+    def lives_again() -> bool:
+        now = backend.status("producer")
+        return now.running and now.incarnation != before.incarnation
+
+    await_that("another life of the producer", lives_again, 120)
     figures["crash_healed_by_engine_s"] = round(time.monotonic() - begun_s, 1)
     answer = audit(platform)
     assert sum(pair["lost"] + pair["duplicated"] for pair in answer["pairs"]) == 0, answer
