@@ -212,6 +212,55 @@ def test_the_image_has_a_user_of_its_own_and_works_with_a_root_it_cannot_write(
     assert "PASSWORD" not in history
 
 
+@pytest.mark.parametrize("name", ["topics", "warehouse-migrate"])
+def test_what_runs_once_ends_well(engine: Engine, platform: Platform, name: str) -> None:
+    once = docker_engine.container(
+        engine,
+        f"{STACK}-{name}",
+        SERVICES[name],
+        environment(name, platform),
+        {},
+        volumes=[f"{STACK}-{name}:/data"],
+    )
+    assert once.wait(timeout=120)["StatusCode"] == 0, once.logs().decode()
+
+
+def test_each_secret_is_for_its_one_user_and_keeps_its_value(engine: Engine, image: Any) -> None:
+    service = SERVICES["secrets"]
+    volume = f"{STACK}-secrets:/run/platform-secrets"
+
+    def run(user: str, script: str) -> str:
+        said: bytes = engine.client.containers.run(
+            IMAGE,
+            ["sh", "-c", f"{script} 2>&1 || true"],
+            user=user,
+            volumes=[volume],
+            network_mode="none",
+            remove=True,
+        )
+        return said.decode()
+
+    for name in ("secrets-first", "secrets-again"):
+        made = docker_engine.container(
+            engine,
+            f"{STACK}-{name}",
+            service,
+            {},
+            {},
+            volumes=[volume],
+            network_mode="none",
+            user=service["user"],
+            cap_add=service["cap_add"],
+        )
+        assert made.wait(timeout=60)["StatusCode"] == 0, made.logs().decode()
+    assert b"nothing, all were there" in made.logs()
+    pgpass = run(f"{PLATFORM_USER}", "cat /run/platform-secrets/pgpass")
+    password = run(f"{platform_secrets.POSTGRES_USER}", "cat /run/platform-secrets/postgres_password")
+    assert pgpass == f"*:*:*:*:{password}\n"
+    assert "Permission denied" in run(f"{PLATFORM_USER}", "cat /run/platform-secrets/postgres_password")
+    assert "Permission denied" in run("4711", "cat /run/platform-secrets/pgpass")
+
+
 def test_producer_and_loader_in_containers_bring_every_trade_once(
     platform: Platform, stream: dict[str, Container], figures: dict[str, Any]
 ) -> None:

@@ -94,7 +94,7 @@ def test_every_name_that_our_services_are_given_is_a_documented_setting(name: st
     assert set(compose_file.environment(OURS[name])) <= known
 
 
-@pytest.mark.parametrize("name", set(SERVICES) - set(OURS))
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - set(OURS)))
 def test_every_name_that_an_official_image_is_given_is_documented(name: str) -> None:
     given = set(compose_file.environment(SERVICES[name]))
     assert given <= documented("Environment of the official images"), name
