@@ -1,6 +1,6 @@
 # `make help` lists the targets. Everything is written to .venv and $(CRYPTO_HOME) (default .local).
 .DEFAULT_GOAL := help
-.PHONY: help setup up down purge status test lint unit integration test-long chaos outage bench-ingest bench-compare bench-rollups bench-screen screenshots monitoring-check lineage soak lock
+.PHONY: help setup up down purge status test lint unit integration test-long chaos outage bench-ingest bench-compare bench-rollups bench-screen screenshots monitoring-check lineage soak lock compose-up compose-down compose-tool test-docker
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
@@ -37,6 +37,17 @@ purge: setup ## stop it and delete its data (asks first)
 status: setup ## services, lag, checkpoints, gaps, age of the last tick
 	@$(BIN)/crypto-platform status
 
+PROFILES ?= emulator
+COMPOSE = docker compose --file infra/docker/compose.yaml
+ALL_PROFILES = emulator,account,sim
+
+compose-up: ## the platform in containers, needs Docker alone (PROFILES=account, PROFILES=emulator,sim CRYPTO_SOURCE=sim)
+	COMPOSE_PROFILES=$(PROFILES) DOCKER_GID=$$(stat -c %g /var/run/docker.sock 2>/dev/null || echo 0) $(COMPOSE) up --build --detach --wait
+	@echo "Dashboard http://127.0.0.1:8000 · Dagster http://127.0.0.1:3000 · Flink http://127.0.0.1:8081 · Kafka http://127.0.0.1:8080"
+
+compose-down: ## stop and remove the containers, keep their volumes
+	COMPOSE_PROFILES=$(ALL_PROFILES) $(COMPOSE) down --timeout 60
+
 test: setup lint unit integration ## everything: lint, types, unit tests, tests on real Kafka, Flink and emulator
 
 lint: setup ## style, imports, types, Dagster's own validation
@@ -52,8 +63,17 @@ unit: setup ## tests that need no service
 integration: setup ## tests on real Kafka, real Flink, the Snowflake emulator and in real Chromium
 	$(BIN)/pytest -q -m "not long" tests/integration tests/chaos tests/browser
 
+test-docker: setup ## tests on a Docker engine of their own (root; Debian's docker.io, debootstrap and postgresql)
+	@mkdir -p .local
+	$(BIN)/pytest -q -s tests/integration/test_docker_platform.py --docker-report .local/docker.json
+
+compose-tool: ## build docker-compose for the tests of the compose file (needs Go)
+	@rm -rf .local/tools/source && mkdir -p .local/tools/source
+	cd .local/tools/source && go mod init tools && go get github.com/docker/compose/v2/cmd@v2.40.3 && go build -o ../docker-compose github.com/docker/compose/v2/cmd
+	@rm -rf .local/tools/source
+
 test-long: setup ## the tests of minutes: Dagster heals a whole platform, the spool through more kinds of outage
-	$(BIN)/pytest -q -m long tests/integration
+	$(BIN)/pytest -q -m long tests/integration --ignore tests/integration/test_docker_platform.py
 
 chaos: setup ## ten minutes of faults at 500 trades/s (SEED=1, SECONDS_OF_CHAOS=600), report in .local/chaos.json
 	@mkdir -p .local
@@ -89,5 +109,7 @@ lineage: setup ## write the rollups' column lineage anew from their SQL
 
 lock: setup ## resolve the Python and Java locks anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements-bootstrap.in -o requirements-bootstrap.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements.in -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements-tests.in -o requirements.lock
+	cp requirements.lock requirements-runtime.lock  # its versions are preferred, so that both locks agree
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements.in -o requirements-runtime.lock
 	$(BIN)/python -m infra.local.jars lock $$(mktemp -d)

@@ -80,9 +80,7 @@ def _attempt(code: str, subject: str, check: Callable[[], object], fine: str) ->
 
 
 def _jars(settings: Settings) -> Finding:
-    missing = [
-        j.filename for j in jars.locked() if not (settings.home / "jars" / j.group / j.filename).exists()
-    ]
+    missing = [j.filename for j in jars.locked() if not (settings.jar_folder / j.group / j.filename).exists()]
     detail = f"{len(missing)} to download at the next start" if missing else "all there"
     return Finding("D04", "Java archives", True, detail)
 

@@ -4,8 +4,9 @@ What belongs here: every value a user may set, with its environment name, defaul
 not: constants of a venue (`streaming.exchanges.<venue>`), of Kafka topics (`streaming.topics`) or of the
 local stack's memory sizes (`infra.local`).
 
-Values come from the environment, then from one TOML file (`CRYPTO_CONFIG`, default
-`crypto-platform.toml` in the working directory, keys are the environment names), then the defaults here.
+Values come from the environment (a secret also from the file that `<NAME>_FILE` names), then from one TOML
+file (`CRYPTO_CONFIG`, default `crypto-platform.toml` in the working directory, keys are the environment
+names), then the defaults here.
 """
 
 from __future__ import annotations
@@ -37,6 +38,18 @@ from streaming.pairs import PairChoice
 LOOPBACK = "127.0.0.1"
 EXCHANGES = ("okx", "binance", "coinbase", "kraken", "bybit")
 """Every exchange that can be a source, by its setting's word."""
+PLACED = (
+    "dagster-webserver",
+    "emulator",
+    "flink-jobmanager",
+    "flink-jobs",
+    "flink-taskmanager-1",
+    "flink-taskmanager-2",
+    "loader",
+    "producer",
+    "simulator",
+)
+"""Services of ours that others of ours ask by the network, by their names in `CRYPTO_HOSTS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +142,21 @@ class Settings(BaseModel):
         "CRYPTO_PORT_OFFSET",
         0,
         description="Added to every local port, so that two stacks can run side by side",
+    )
+    listen: str = _env(
+        "CRYPTO_LISTEN",
+        LOOPBACK,
+        description="Address on which servers of ours listen; 0.0.0.0 only in a container, whose ports are "
+        "published on 127.0.0.1",
+    )
+    hosts: str = _env(
+        "CRYPTO_HOSTS",
+        "",
+        description="Where services of ours run, name=host separated by commas; one that is not named runs "
+        f"on this machine. Names: {', '.join(PLACED)}",
+    )
+    jars: Path | None = _env(
+        "CRYPTO_JARS", None, description="Folder of the Java archives; unset: jars in CRYPTO_HOME"
     )
     min_free_gib: Annotated[float, Field(ge=0)] = _env(
         "CRYPTO_MIN_FREE_GIB", 2.0, description="Free disk space below which the local stack does not start"
@@ -232,11 +260,17 @@ class Settings(BaseModel):
         1024,
         description="Most MiB on disk, per exchange, of what waits while Kafka is away; 0: reading waits",
     )
-    control_backend: Literal["auto", "external"] = _env(
+    control_backend: Literal["auto", "docker", "external"] = _env(
         "CRYPTO_CONTROL_BACKEND",
         "auto",
         description="Who runs the components that Dagster manages: the local supervisor for what the stack "
-        "runs (auto), or others for all of them, so that Dagster only looks (external)",
+        "runs (auto), a Docker engine (docker), or others for all of them, so that Dagster only looks "
+        "(external)",
+    )
+    docker_stack: str = _env(
+        "CRYPTO_DOCKER_STACK",
+        "crypto-platform",
+        description="Value of the label crypto-platform.stack that this platform's containers carry",
     )
     alert_webhook_url: SecretStr | None = _env(
         "CRYPTO_ALERT_WEBHOOK_URL", None, description="Where alerts are posted as JSON; unset: nowhere"
@@ -401,6 +435,14 @@ class Settings(BaseModel):
         pair_rules.parse(value)
         return value
 
+    @field_validator("hosts")
+    @classmethod
+    def _hosts_are_of_our_services(cls, value: str) -> str:
+        for name, host in _hosts(value).items():
+            if name not in PLACED or not host:
+                raise ValueError(f"{name!r} is not name=host with one of the names {', '.join(PLACED)}")
+        return value
+
     @field_validator("source", "sim_exchanges")
     @classmethod
     def _exchanges_are_known(cls, value: str, info: ValidationInfo) -> str:
@@ -417,6 +459,15 @@ class Settings(BaseModel):
     @property
     def ports(self) -> Ports:
         return Ports(self.port_offset)
+
+    def host(self, service: str) -> str:
+        """Where `service`, one of `PLACED`, is asked."""
+        return _hosts(self.hosts).get(service, LOOPBACK)
+
+    @property
+    def jar_folder(self) -> Path:
+        """Java archives, in a folder for each group of `infra.local.jars`."""
+        return (self.jars or self.home / "jars").absolute()
 
     @property
     def exchanges(self) -> tuple[str, ...]:
@@ -458,6 +509,12 @@ class Settings(BaseModel):
 
     @property
     def flink_url(self) -> str:
+        local = f"http://{self.host('flink-jobmanager')}:{self.ports.flink_rest}"
+        return (self.flink_rest_url or local).rstrip("/")
+
+    @property
+    def flink_page(self) -> str:
+        """Flink's address for a browser on this machine."""
         return (self.flink_rest_url or f"http://{LOOPBACK}:{self.ports.flink_rest}").rstrip("/")
 
     @property
@@ -466,7 +523,7 @@ class Settings(BaseModel):
 
     @property
     def simulator_url(self) -> str:
-        return f"http://{LOOPBACK}:{self.ports.simulator}"
+        return f"http://{self.host('simulator')}:{self.ports.simulator}"
 
     def kafka_client_config(self) -> dict[str, str | int]:
         """The librdkafka properties that every client of ours shares: address and security."""
@@ -490,6 +547,11 @@ class Settings(BaseModel):
         return {names[field]: str(value) for field, value in self if value is not None}
 
 
+def _hosts(value: str) -> dict[str, str]:
+    entries = (entry.partition("=") for entry in value.split(",") if entry.strip())
+    return {name.strip(): host.strip() for name, _, host in entries}
+
+
 def environment_names() -> dict[str, str]:
     """The environment name of each field."""
     names: dict[str, str] = {}
@@ -498,6 +560,31 @@ def environment_names() -> dict[str, str]:
         assert isinstance(alias, AliasChoices)
         names[field] = str(alias.choices[0])
     return names
+
+
+def secret_names() -> tuple[str, ...]:
+    """Environment names of secrets; each may be given as a file instead, named by `<NAME>_FILE`."""
+    names = environment_names()
+    return tuple(
+        names[field] for field, info in Settings.model_fields.items() if "SecretStr" in str(info.annotation)
+    )
+
+
+def _secret_files(environment: dict[str, str]) -> dict[str, str]:
+    found = {}
+    for name in secret_names():
+        path = environment.get(f"{name}_FILE")
+        if not path:
+            continue
+        if environment.get(name):
+            raise SettingsError(f"{name} and {name}_FILE are both set.", "Unset one of them.")
+        try:
+            found[name] = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"{name}_FILE names {path}, which cannot be read: {error}.", "Correct or unset it."
+            ) from error
+    return found
 
 
 def _config_file(environment: dict[str, str]) -> dict[str, Any]:
@@ -528,7 +615,9 @@ def load(environment: dict[str, str] | None = None, **overrides: Any) -> Setting
     known = set(names.values())
     merged: dict[str, Any] = _config_file(environment)
     merged |= {k: v for k, v in environment.items() if k in known and v != ""}
-    given = [k for k in environment if k.startswith("CRYPTO_") and k not in known | {"CRYPTO_CONFIG"}]
+    merged |= {k: v for k, v in _secret_files(environment).items() if v}
+    elsewhere = {"CRYPTO_CONFIG", *(f"{name}_FILE" for name in secret_names())}
+    given = [k for k in environment if k.startswith("CRYPTO_") and k not in known | elsewhere]
     given += [k for k in merged if k not in known]
     for name in sorted(given):
         near = difflib.get_close_matches(name, known, n=1)

@@ -15,7 +15,7 @@ from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import Error, InterfaceError, OperationalError
 
 from streaming.errors import ServiceUnavailableError
-from streaming.settings import LOOPBACK, Settings
+from streaming.settings import Settings
 
 NETWORK_TIMEOUT_S: Final = 60
 """Longest a statement may take with its retries; the connector cancels it then."""
@@ -58,7 +58,7 @@ def connection_parameters(settings: Settings) -> dict[str, Any]:
         return parameters | {
             "account": "emulator",
             "password": "unused",  # the emulator has no access control, but the connector insists
-            "host": LOOPBACK,
+            "host": settings.host("emulator"),
             "port": settings.ports.emulator,
             "protocol": "http",
             "session_parameters": {**SESSION_PARAMETERS, "nop_regexes": list(EMULATOR_SKIPS)},
@@ -80,7 +80,7 @@ def connection_parameters(settings: Settings) -> dict[str, Any]:
 def place(settings: Settings) -> str:
     """The warehouse as a message names it at the start of a sentence."""
     if settings.uses_emulator:
-        return f"The Snowflake emulator at {LOOPBACK}:{settings.ports.emulator}"
+        return f"The Snowflake emulator at {settings.host('emulator')}:{settings.ports.emulator}"
     return f"The Snowflake account {settings.snowflake_account}"
 
 

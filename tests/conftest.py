@@ -28,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--away-seconds", type=float, default=0.0, help="how long the warehouse is away in its test, at least"
     )
+    parser.addoption("--docker-report", type=Path, default=None, help="a JSON file for what was measured")
     parser.addoption("--chaos-report", type=Path, default=None, help="a JSON file for the result")
 
 

@@ -1,10 +1,10 @@
-"""Who owns the processes of a component: the local supervisor, or somebody else.
+"""Who owns the processes of a component: the local supervisor, a Docker engine, or somebody else.
 
-What belongs here: the interface and its implementations, one class each. What does not: which back-end a
-component has (`control/managed.py`), whether it should run (`control/desired.py`).
+What belongs here: the interface, the supervisor and the others. What does not: containers
+(`control/containers.py`), which back-end a component has (`control/managed.py`), whether it should run
+(`control/desired.py`).
 
-Another owner of processes, such as a container engine, is one more class with these four methods and a name
-in `CRYPTO_CONTROL_BACKEND`.
+Another owner of processes is one more class with these four methods and a name in `CRYPTO_CONTROL_BACKEND`.
 """
 
 from __future__ import annotations

@@ -15,9 +15,10 @@ from typing import Any, ClassVar, Final
 import dagster as dg
 
 from crypto_platform.control.backends import Backend, External, Supervised
+from crypto_platform.control.containers import Contained
 from crypto_platform.control.status import Status
 from streaming import settings as platform_settings
-from streaming.settings import LOOPBACK, Settings
+from streaming.settings import Settings
 
 START_TIMEOUT_S: Final = 120.0
 STOP_TIMEOUT_S: Final = 60.0
@@ -70,7 +71,7 @@ class ProducerResource(ManagedResource):
         """What each producer's `/ready` says, by its exchange; None where none answers."""
         settings = platform_settings.load()
         ports = zip(settings.exchanges, settings.ports.metrics_producers, strict=False)
-        return {name: _readiness(port) for name, port in ports}
+        return {name: _readiness(settings.host("producer"), port) for name, port in ports}
 
 
 class FlinkClusterResource(ManagedResource):
@@ -86,7 +87,9 @@ class LoaderResource(ManagedResource):
 
 
 def backend_of(component: str, settings: Settings) -> Backend:
-    """The owner of the component's processes: the supervisor for what the local stack runs, else external."""
+    """The owner of the component's processes; external for what the settings place elsewhere."""
+    if settings.control_backend == "docker":
+        return Contained(settings.docker_stack, External(_probes(settings)))
     if settings.control_backend == "external" or not _is_local(component, settings):
         return External(_probes(settings))
     return supervised(settings)
@@ -128,29 +131,29 @@ def supervised(settings: Settings) -> Supervised:
 def _probes(settings: Settings) -> Mapping[str, Callable[[], bool]]:
     ports = settings.ports
     producers = ports.metrics_producers[: len(settings.exchanges)]
+
+    def is_ready(service: str, port: int) -> bool:
+        return _answers(f"http://{settings.host(service)}:{port}/ready")
+
     return {
         "kafka": lambda: _kafka_answers(settings),
         "warehouse": lambda: _warehouse_answers(settings),
         "flink_cluster": lambda: _answers(f"{settings.flink_url}/overview"),
-        "flink_jobs": lambda: _is_ready(ports.metrics_flink_jobs),
-        "loader": lambda: _is_ready(ports.metrics_loader),
-        "producer": lambda: all(map(_is_ready, producers)),
+        "flink_jobs": lambda: is_ready("flink-jobs", ports.metrics_flink_jobs),
+        "loader": lambda: is_ready("loader", ports.metrics_loader),
+        "producer": lambda: all(is_ready("producer", port) for port in producers),
     }
 
 
-def _readiness(port: int) -> dict[str, Any] | None:
+def _readiness(host: str, port: int) -> dict[str, Any] | None:
     import httpx
 
     try:
-        url = f"http://{LOOPBACK}:{port}/ready"
+        url = f"http://{host}:{port}/ready"
         found: dict[str, Any] = httpx.get(url, timeout=PROBE_TIMEOUT_S, trust_env=False).json()
     except (httpx.HTTPError, ValueError):
         return None
     return found
-
-
-def _is_ready(port: int) -> bool:
-    return _answers(f"http://{LOOPBACK}:{port}/ready")
 
 
 def _answers(url: str) -> bool:

@@ -15,7 +15,6 @@ from crypto_platform.dashboard.application import Dashboard, create
 from infra.local.ports import PortUse, require_free
 from streaming import logs, settings
 from streaming.errors import PlatformError
-from streaming.settings import LOOPBACK
 
 GRACE_S: Final = 2
 CONNECTIONS_MAX: Final = 1_000
@@ -47,7 +46,7 @@ def main() -> int:
     _Server(
         uvicorn.Config(
             create(dashboard),
-            host=LOOPBACK,
+            host=configured.listen,
             port=port,
             log_config=None,
             log_level="warning",

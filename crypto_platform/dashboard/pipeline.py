@@ -27,7 +27,7 @@ from streaming import topics
 from streaming.errors import PlatformError
 from streaming.flink.jobs import JOBS
 from streaming.flink.rest import FlinkRest
-from streaming.settings import LOOPBACK, Settings
+from streaming.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -153,9 +153,9 @@ def total(samples: Samples, name: str) -> float | None:
     return sum(values) if values else None
 
 
-def scrape(port: int) -> Samples:
+def scrape(host: str, port: int) -> Samples:
     """The samples of a service of ours. Raises httpx.HTTPError."""
-    answer = httpx.get(f"http://{LOOPBACK}:{port}/metrics", timeout=TIMEOUT_S, trust_env=False)
+    answer = httpx.get(f"http://{host}:{port}/metrics", timeout=TIMEOUT_S, trust_env=False)
     answer.raise_for_status()
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
@@ -205,19 +205,18 @@ class Pipeline:
             gaps=dict(self._state.gap_counts()),
             services=[],
             runs=[],
-            dagster_url=dagster.url(self._settings),
-            flink_url=self._settings.flink_url,
+            dagster_url=dagster.page(self._settings),
+            flink_url=self._settings.flink_page,
             problems=[],
         )
 
     def _look(self) -> Picture:
         self._problems = []
-        ports = self._settings.ports
-        loader = self._attempt("the loader's metrics", lambda: scrape(ports.metrics_loader)) or {}
+        loader = self._attempt("the loader's metrics", self._loader_metrics) or {}
         self._loader = [*self._loader[-5:], loader]
-        flink_jobs = self._attempt("Flink's job service", lambda: scrape(ports.metrics_flink_jobs)) or {}
+        flink_jobs = self._attempt("Flink's job service", self._flink_jobs_metrics) or {}
         lag, pending = total(loader, "crypto_loader_lag"), total(flink_jobs, "crypto_flink_pending_records")
-        services = self._attempt("the supervisor", self._services) or []
+        services = (self._attempt("the supervisor", self._services) if self._supervised else None) or []
         jobs = self._attempt("Flink", self._jobs) or []
         runs = self._attempt("Dagster", self._runs) or []
         if not self._feed.connected:
@@ -232,6 +231,16 @@ class Pipeline:
             runs=runs,
             problems=self._problems,
         )
+
+    @property
+    def _supervised(self) -> bool:
+        return self._settings.control_backend == "auto"
+
+    def _loader_metrics(self) -> Samples:
+        return scrape(self._settings.host("loader"), self._settings.ports.metrics_loader)
+
+    def _flink_jobs_metrics(self) -> Samples:
+        return scrape(self._settings.host("flink-jobs"), self._settings.ports.metrics_flink_jobs)
 
     def _attempt(self, what: str, question: Callable[[], T]) -> T | None:
         try:
@@ -302,7 +311,7 @@ class Pipeline:
                     JobState(
                         name=job.name,
                         running=bool(running) and running[0].all_tasks_run,
-                        url=f"{self._settings.flink_url}/#/job/running/{running[0].id}/overview"
+                        url=f"{self._settings.flink_page}/#/job/running/{running[0].id}/overview"
                         if running
                         else None,
                         checkpoint_age_s=latest.age_s(now_s) if latest else None,
@@ -313,9 +322,8 @@ class Pipeline:
         return found
 
     def _runs(self) -> list[Run]:
-        base = dagster.url(self._settings)
         answer = httpx.post(
-            f"{base}/graphql",
+            f"{dagster.url(self._settings)}/graphql",
             json={"query": _RUNS_QUERY, "variables": {"limit": RUNS_SHOWN}},
             timeout=TIMEOUT_S,
             trust_env=False,
@@ -328,7 +336,7 @@ class Pipeline:
                 status=run["status"],
                 started_s=run["startTime"],
                 ended_s=run["endTime"],
-                url=f"{base}/runs/{run['runId']}",
+                url=f"{dagster.page(self._settings)}/runs/{run['runId']}",
             )
             for run in results
         ]

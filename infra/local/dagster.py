@@ -183,7 +183,12 @@ def daemon_command(settings: Settings) -> list[str]:
 
 
 def url(settings: Settings) -> str:
-    """The address of the web interface."""
+    """The address of the web interface for a process of ours."""
+    return f"http://{settings.host('dagster-webserver')}:{settings.ports.dagster}"
+
+
+def page(settings: Settings) -> str:
+    """The address of the web interface for a browser on this machine."""
     return f"http://{LOOPBACK}:{settings.ports.dagster}"
 
 

@@ -36,7 +36,7 @@ from sqlglot import exp
 from infra.local.emulator_cursor import EmulatorCursor, parse_kept
 from streaming import logs, settings
 from streaming.errors import PlatformError, SettingsError
-from streaming.settings import LOOPBACK, Settings
+from streaming.settings import Settings
 
 ABANDONED_AFTER_S = 5.0
 IDLE_SESSION_S = 3600.0
@@ -184,7 +184,7 @@ def run(settings: Settings) -> None:
         ) from error
     config = uvicorn.Config(
         app,
-        host=LOOPBACK,
+        host=settings.listen,
         port=settings.ports.emulator,
         access_log=False,
         log_config=None,

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import httpx
 
-from streaming.settings import LOOPBACK, Settings
+from streaming.settings import Settings
 
 
 def is_ready(settings: Settings, timeout_s: float = 2.0) -> bool:
     """Whether the emulator of `settings` answers requests now. Costs one small HTTP request."""
-    url = f"http://{LOOPBACK}:{settings.ports.emulator}/session"
+    url = f"http://{settings.host('emulator')}:{settings.ports.emulator}/session"
     try:
         answer = httpx.post(url, timeout=timeout_s, trust_env=False)
     except httpx.HTTPError:

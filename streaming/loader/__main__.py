@@ -38,7 +38,9 @@ def run(settings: Settings, stop: threading.Event) -> None:
     metrics = LoaderMetrics()
     loaders = [_loader(settings, lane, metrics) for lane in lanes(settings)]
     port = settings.ports.metrics_loader if settings.metrics_port is None else settings.metrics_port
-    endpoint = telemetry.serve(port, metrics.registry, lambda: _ready(loaders)) if port else None
+    endpoint = (
+        telemetry.serve(port, metrics.registry, lambda: _ready(loaders), settings.listen) if port else None
+    )
     try:
         _run_all(loaders, stop)
     finally:

@@ -62,7 +62,7 @@ def run(config: settings.Settings, name: str, stop: threading.Event) -> None:
     engine = Engine(config, source, result.pairs, stop)
     own_port = config.ports.metrics_producers[config.exchanges.index(name)]
     port = own_port if config.metrics_port is None else config.metrics_port
-    endpoint = telemetry.serve(port, metrics.registry(engine), engine.ready) if port else None
+    endpoint = telemetry.serve(port, metrics.registry(engine), engine.ready, config.listen) if port else None
     try:
         engine.run()
     finally:

@@ -14,7 +14,7 @@ from streaming.exchanges.registry import venue
 from streaming.exchanges.venue import Venue
 from streaming.producer.rest_client import is_loopback
 from streaming.records import SIMULATED_SUFFIX
-from streaming.settings import LOOPBACK, Settings, environment_names
+from streaming.settings import Settings, environment_names
 
 STACK_SETTING: Final = "CRYPTO_PORT_OFFSET"
 """What moves the address of the stack's own simulated exchange."""
@@ -47,7 +47,7 @@ def simulator(settings: Settings, name: str = "okx") -> Source:
     ws_path, rest_path = SIMULATED_BASES[name.lower()]
     return Source(
         venue=found,
-        ws_url=f"ws://{LOOPBACK}:{settings.ports.simulator}{ws_path}",
+        ws_url=f"ws://{settings.host('simulator')}:{settings.ports.simulator}{ws_path}",
         rest_url=settings.simulator_url + rest_path,
         exchange=found.name + SIMULATED_SUFFIX,
         simulated=True,

@@ -25,11 +25,13 @@ async def _run(loaded: settings.Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    listener = bind(loaded.ports.simulator)
+    listener = bind(loaded.ports.simulator, loaded.listen)
     exchange = build(loaded)
     endpoint = None
     if loaded.metrics_port:
-        endpoint = telemetry.serve(loaded.metrics_port, registry_of(exchange), lambda: (True, {}))
+        endpoint = telemetry.serve(
+            loaded.metrics_port, registry_of(exchange), lambda: (True, {}), loaded.listen
+        )
     log.info("simulator started", mode=loaded.sim_mode, url=loaded.simulator_url)
     try:
         await serve(exchange, listener, stop)

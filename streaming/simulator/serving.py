@@ -24,8 +24,8 @@ BACKLOG = 128
 SHUTDOWN_SECONDS = 5
 
 
-def bind(port: int) -> socket.socket:
-    """A listening socket on loopback; port 0 takes a free one.
+def bind(port: int, host: str = LOOPBACK) -> socket.socket:
+    """A listening socket; port 0 takes a free one.
 
     Raises:
         SettingsError: the port is taken.
@@ -33,7 +33,7 @@ def bind(port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((LOOPBACK, port))
+        listener.bind((host, port))
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()

@@ -50,6 +50,19 @@ WRONG = {
     "a REST address without a host": ({"CRYPTO_OKX_REST_URL": "https://"}, "CRYPTO_OKX_REST_URL is"),
     "a replay without a recording": ({"CRYPTO_SIM_MODE": "replay"}, "CRYPTO_SIM_RECORDING is not set"),
     "an account without a key or password": ({"SNOWFLAKE_ACCOUNT": "abc"}, "SNOWFLAKE_PRIVATE_KEY_PATH"),
+    "a host of a service that is not ours": (
+        {"CRYPTO_HOSTS": "kafka=k"},
+        "CRYPTO_HOSTS is not valid.*'kafka'",
+    ),
+    "a service without a host": ({"CRYPTO_HOSTS": "loader"}, "CRYPTO_HOSTS is not valid.*'loader'"),
+    "a secret and its file": (
+        {"SNOWFLAKE_PASSWORD": "a", "SNOWFLAKE_PASSWORD_FILE": "/b"},
+        "SNOWFLAKE_PASSWORD and SNOWFLAKE_PASSWORD_FILE are both set",
+    ),
+    "a secret's file that is not there": (
+        {"CRYPTO_ALERT_SLACK_TOKEN_FILE": "/nowhere"},
+        "CRYPTO_ALERT_SLACK_TOKEN_FILE names /nowhere",
+    ),
     "SASL without a mechanism": ({"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, "KAFKA_SASL_MECHANISM"),
     "a configuration file that is not there": (
         {"CRYPTO_CONFIG": "/nowhere.toml"},
@@ -79,6 +92,40 @@ def test_the_defaults_are_the_five_pairs_on_the_local_stack() -> None:
     ]
     assert loaded.bootstrap_servers == "127.0.0.1:9092,127.0.0.1:9093,127.0.0.1:9094"
     assert (loaded.uses_local_kafka, loaded.uses_local_flink, loaded.uses_emulator) == (True, True, True)
+
+
+def test_services_are_asked_where_they_are_placed_and_else_on_this_machine() -> None:
+    placed = settings.load(
+        {
+            "CRYPTO_HOSTS": "emulator=warehouse, simulator=market,flink-jobmanager=flink",
+            "CRYPTO_PORT_OFFSET": "1",
+        }
+    )
+    assert placed.host("emulator") == "warehouse"
+    assert placed.host("loader") == "127.0.0.1"
+    assert placed.simulator_url == "http://market:8766"
+    assert (placed.flink_url, placed.flink_page) == ("http://flink:8082", "http://127.0.0.1:8082")
+    assert placed.uses_local_flink
+
+
+def test_a_secret_may_be_a_file_and_an_empty_file_is_no_secret(tmp_path: Path) -> None:
+    for name, text in (("password", "it's secret\n"), ("empty", "")):
+        (tmp_path / name).write_text(text)
+    loaded = settings.load(
+        {
+            "SNOWFLAKE_PASSWORD_FILE": str(tmp_path / "password"),
+            "KAFKA_SASL_PASSWORD_FILE": str(tmp_path / "empty"),
+        }
+    )
+    assert loaded.snowflake_password is not None
+    assert loaded.snowflake_password.get_secret_value() == "it's secret"
+    assert "it's secret" not in str(loaded.printable())
+    assert loaded.kafka_sasl_password is None
+
+
+def test_java_archives_may_lie_outside_the_data_folder(tmp_path: Path) -> None:
+    assert settings.load({"CRYPTO_HOME": str(tmp_path)}).jar_folder == tmp_path / "jars"
+    assert settings.load({"CRYPTO_JARS": "/opt/java"}).jar_folder == Path("/opt/java")
 
 
 def test_more_pairs_take_the_partitions_they_name_in_any_order_of_the_list() -> None:

@@ -13,6 +13,7 @@ import pytest
 import crypto_platform
 from crypto_platform import catalog, column_lineage
 from crypto_platform.definitions import defs
+from crypto_platform.defs.rollups.jobs import back_fill_executor
 from snowflake_sql.catalog import ROLLUPS
 from streaming import topics
 
@@ -203,8 +204,13 @@ def test_jobs_begin_with_a_verb_and_run_in_their_own_process(definitions: dg.Def
         if not job.name.startswith("__"):
             assert job.description, job.name
             assert re.fullmatch(
-                r"(roll_up|recompute|check|start|stop|restart|repair|clean_up)_\w+_job", job.name
+                r"(roll_up|recompute|check|start|stop|restart|repair|clean_up|back_fill)_\w+_job", job.name
             )
+
+
+def test_the_back_fill_alone_has_a_container_for_each_step_and_only_where_an_engine_is() -> None:
+    assert back_fill_executor("docker").name == "docker"
+    assert back_fill_executor("auto").name == back_fill_executor("external").name == "in_process"
 
 
 def test_no_secret_is_part_of_the_definitions(

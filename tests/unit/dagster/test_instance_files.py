@@ -109,6 +109,7 @@ def test_the_production_instance_is_the_local_one_but_for_its_database_and_its_r
     remote = yaml.safe_load(production.read_text())
     for section in ("telemetry", "nux", "compute_logs", "run_queue", "run_monitoring", "retention"):
         assert remote[section] == local[section], section
+    assert set(remote) - set(local) == {"run_launcher", "run_retries"}
     assert "postgres" in remote["storage"]
     assert "sqlite" in local["storage"]
     assert remote["sensors"]["use_threads"]
@@ -120,3 +121,5 @@ def test_the_production_instance_is_the_local_one_but_for_its_database_and_its_r
     reference = InstanceRef.from_dir(str(tmp_path / "production"))
     assert reference.run_storage_data is not None
     assert reference.run_storage_data.module_name == "dagster_postgres"
+    assert reference.run_launcher_data is not None
+    assert reference.run_launcher_data.class_name == "DockerRunLauncher"
