@@ -6,6 +6,7 @@ What belongs here: paging and sending. What does not: requests and rows
 
 from __future__ import annotations
 
+from streaming.backfill.asking import ask
 from streaming.exchanges.candles import Candle, Candles
 from streaming.producer.rest_client import RestClient
 
@@ -21,7 +22,8 @@ def read(client: RestClient, candles: Candles, pair: str, from_ms: int, to_ms: i
     found: dict[int, Candle] = {}
     end_ms = to_ms
     while end_ms > from_ms:
-        page = candles.closed(pair, client.get(candles.request(pair, from_ms, end_ms)))
+        request = candles.request(pair, from_ms, end_ms)
+        page = ask(client, request, lambda reply: candles.closed(pair, reply))
         wanted = [candle for candle in page if from_ms <= candle.start_ms < end_ms]
         if not wanted:
             break

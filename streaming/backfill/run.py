@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from streaming import kafka, pair_registry, warehouse
+from streaming.backfill.asking import ask
 from streaming.backfill.trades import BackfillError, Stored, TradeWriter, missing, walk
 from streaming.exchanges.venue import RestError
 from streaming.producer import source as sources
@@ -90,7 +91,7 @@ def _fill(
     newest = (
         after - 1
         if after is not None
-        else source.venue.newest_id(client.get(source.venue.newest_request(pair)))
+        else ask(client, source.venue.newest_request(pair), source.venue.newest_id)
     )
     from_us, to_us = _us(begin), _us(end)
     times: list[int] = []

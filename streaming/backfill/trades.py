@@ -18,6 +18,7 @@ from typing import Final
 from confluent_kafka import KafkaError, Message
 
 from streaming import topics
+from streaming.backfill.asking import ask
 from streaming.errors import PlatformError
 from streaming.exchanges.events import TradeEvent
 from streaming.exchanges.venue import Venue
@@ -68,7 +69,7 @@ def walk(
     """
     history = venue.history(pair, *ids)
     while (request := history.next_request()) is not None:
-        page = history.receive(client.get(request))
+        page = ask(client, request, history.receive)
         yield from (trade for trade in page if from_us <= trade.exchange_time_us < to_us)
         if page and page[0].exchange_time_us < from_us:
             return
