@@ -64,13 +64,18 @@ def walk(
 ) -> Iterator[TradeEvent]:
     """The trades of the exchange's history with these ids and from_us <= time < to_us, newest page first.
 
+    Each is there once, though pages overlap by a trade.
+
     Raises:
         RestError: the exchange does not answer, refuses, or answers something unreadable.
     """
     history = venue.history(pair, *ids)
+    last_page: set[int] = set()
     while (request := history.next_request()) is not None:
         page = ask(client, request, history.receive)
-        yield from (trade for trade in page if from_us <= trade.exchange_time_us < to_us)
+        new = [trade for trade in page if trade.trade_id not in last_page]
+        last_page = {trade.trade_id for trade in page}
+        yield from (trade for trade in new if from_us <= trade.exchange_time_us < to_us)
         if page and page[0].exchange_time_us < from_us:
             return
 
