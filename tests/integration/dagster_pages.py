@@ -17,7 +17,7 @@ from tests.integration.dagster_client import Dagster
 PAGES: Final = {
     "dagster-lineage": "/asset-groups",
     "dagster-rollup": "/assets/snowflake/MARKET/BARS_1H?view=overview",
-    "dagster-rollup-checks": "/assets/snowflake/MARKET/BARS_1M?view=checks",
+    "dagster-rollup-checks": "/assets/snowflake/MARKET/BARS_1H?view=checks",
     "dagster-sensor-ticks": "/locations/crypto_platform/sensors/components_reconcile_sensor",
     "dagster-runs": "/runs",
 }
@@ -32,8 +32,9 @@ def main(url: str, folder: Path) -> int:
     dagster = Dagster(url)
     hour = datetime.now(UTC).strftime("%Y-%m-%d-%H:00")
     tags = {f"dagster/asset_partition_range_{end}": hour for end in ("start", "end")}
-    runs = [dagster.launch("roll_up_hours_job", **tags), dagster.launch("check_platform_job")]
-    ended = [dagster.wait_for(run, 300) for run in runs]
+    # One after the other: Dagster shows a check beside the materialisation that it came after.
+    ended = [dagster.wait_for(dagster.launch("roll_up_hours_job", **tags), 300)]
+    ended.append(dagster.wait_for(dagster.launch("check_platform_job"), 300))
     sys.stdout.write(f"rollups {ended[0]}, checks {ended[1]}\n")
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
