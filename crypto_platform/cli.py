@@ -22,7 +22,7 @@ import typer
 
 from crypto_platform import averages_cli, backfill_cli, bench_cli, logs_cli, warehouse_cli
 from crypto_platform.completion import complete_service
-from crypto_platform.interrupts import terminate_as_interrupt
+from crypto_platform.interrupts import noted_interrupt, terminate_as_interrupt
 from streaming import logs as logs_module
 from streaming import settings as settings_module
 from streaming.errors import PlatformError, SettingsError
@@ -390,8 +390,8 @@ def record(
     folder = output or Path("recordings") / f"{source.exchange.lower()}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     limits = recorder.Limits(seconds or None, int(megabytes * 1e6))
     limit = f"{seconds:g}" if seconds else "any number"
-    with terminate_as_interrupt(), capture_view.RecordingStatus(terminal.err, limit) as status_line:
-        result = recorder.record(source, pairs, folder, limits, threading.Event(), status_line.update)
+    with noted_interrupt() as stop, capture_view.RecordingStatus(terminal.err, limit) as status_line:
+        result = recorder.record(source, pairs, folder, limits, stop, status_line.update)
     if as_json:
         _print_json(capture_view.recording_json(source.exchange, folder, result))
     else:

@@ -20,3 +20,29 @@ class terminate_as_interrupt:
     def __exit__(self, *exc: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+
+
+class noted_interrupt:
+    """Within it, SIGINT, SIGTERM and SIGHUP are noted, and raise nothing.
+
+    For a command that writes: an exception between any two of its steps would lose what it has in hand, or
+    leave a lock held for ever. It asks `is_set` where it can end.
+    """
+
+    def __init__(self) -> None:
+        self._noted = False
+
+    def is_set(self) -> bool:
+        """Whether one has come."""
+        return self._noted
+
+    def __enter__(self) -> noted_interrupt:
+        def note(signum: int, frame: object) -> None:
+            self._noted = True
+
+        self._previous = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)

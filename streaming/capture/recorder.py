@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import Final, Protocol, TypedDict
 
 import structlog
 
@@ -213,6 +213,12 @@ class _Line:
             log.debug("disconnected", connection=self._plan.name, reason=reason, detail=detail)
 
 
+class Stop(Protocol):
+    """Says whether a recording should end; asked a few times a second."""
+
+    def is_set(self) -> bool: ...
+
+
 class _Lives:
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -229,15 +235,14 @@ def record(
     pairs: Sequence[str],
     folder: Path,
     limits: Limits,
-    stop: threading.Event,
+    stop: Stop,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
     """Record into `folder` until a limit is reached or `stop` is set; return where it ended.
 
-    A KeyboardInterrupt in the calling thread ends the recording in the same orderly way and is not raised
-    again.
-
     Args:
+        stop: ends the recording in good order within `POLL_S`. An exception raised in the calling thread by a
+            signal does not: it may come between any two steps of a write.
         on_progress: called a few times a second by the calling thread.
 
     Raises:
@@ -288,9 +293,7 @@ def record(
                 break
             writer.flush_due()
             on_progress(progress())
-            stop.wait(min(POLL_S, left_s))
-    except KeyboardInterrupt:
-        log.debug("interrupted")
+            over.wait(min(POLL_S, left_s))
     finally:
         over.set()
         for line in lines:
