@@ -61,8 +61,7 @@ unit: setup ## tests that need no service
 	$(BIN)/pytest -q -n auto tests/unit
 
 integration: setup ## tests on real Kafka, real Flink, the Snowflake emulator and in real Chromium
-	$(BIN)/pytest -q -m "flink and not long" tests/integration
-	$(BIN)/pytest -q -m "not flink and not long" -n 2 --dist loadfile --durations 12 tests/integration tests/chaos tests/browser
+	$(BIN)/pytest -q -m "not long" tests/integration tests/chaos tests/browser
 
 test-docker: setup ## tests on a Docker engine of their own (root; Debian's docker.io, debootstrap and postgresql)
 	@mkdir -p .local

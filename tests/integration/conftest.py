@@ -18,13 +18,9 @@ def _uses_cluster(item: pytest.Item) -> bool:
     return "cluster" in getattr(item, "fixturenames", ())
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the modules that use the shared cluster, and run those of `AT_PRESENT` last of them."""
+    """Run modules that use the shared cluster first, and of them those of `AT_PRESENT` last."""
     files = {item.path for item in items if _uses_cluster(item)}
-    for item in items:
-        if item.path in files:
-            item.add_marker(pytest.mark.flink)
     items.sort(key=lambda item: (item.path not in files, item.path.stem in AT_PRESENT))
 
 
@@ -32,7 +28,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
     """Real Kafka and Flink, without jobs, for all modules that use it."""
     with flink_cluster.running(tmp_path_factory.mktemp("flink")) as started:
+        _started.append(started)
         yield started
+
+
+_started: list[FlinkCluster] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def processors_are_free(request: pytest.FixtureRequest) -> None:
+    """Stop the shared cluster before the first module that does not use it."""
+    own = [item for item in request.session.items if item.path == request.node.path]
+    if _started and not any(_uses_cluster(item) for item in own):
+        _started.pop().stop()
 
 
 @pytest.fixture(scope="session")
