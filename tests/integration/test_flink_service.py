@@ -33,6 +33,17 @@ def running(cluster: FlinkCluster, job: Job) -> str:
     return found[0].id
 
 
+def await_a_checkpoint(cluster: FlinkCluster, job_id: str) -> None:
+    """Wait for a checkpoint of the job that is later than those it has now."""
+
+    def completed() -> int:
+        with cluster.rest as rest:
+            return rest.checkpoints(job_id).counts.completed
+
+    seen = completed()
+    await_that("a checkpoint is complete", lambda: completed() > seen)
+
+
 def clean_ids(cluster: FlinkCluster, exchange: str) -> list[int]:
     return [v["trade_id"] for _, v in cluster.read(topics.CLEAN_TRADES) if v["exchange"] == exchange]
 
@@ -41,14 +52,7 @@ def test_a_cancelled_job_is_resubmitted_from_its_checkpoint(cluster: FlinkCluste
     before = running(cluster, TICK)
     cluster.produce(topics.TRADES, cluster.trades([trade("C_SIM", "BTC-USDT", 1, 1_700_000_000_000)]))
     await_that("the first trade is through", lambda: clean_ids(cluster, "C_SIM") == [1])
-
-    def has_a_later_checkpoint() -> bool:
-        with cluster.rest as rest:
-            return rest.checkpoints(before).counts.completed > seen
-
-    with cluster.rest as rest:
-        seen = rest.checkpoints(before).counts.completed
-    await_that("a checkpoint holds it", has_a_later_checkpoint)
+    await_a_checkpoint(cluster, before)
     with cluster.rest as rest:
         rest.cancel(before)
     await_that(
@@ -146,6 +150,7 @@ def test_an_upgraded_job_with_another_column_keeps_the_state_of_the_minute_that_
 def test_the_service_survives_the_jobmanager(cluster: FlinkCluster) -> None:
     """Without high availability its jobs die with it; the service brings them back from their checkpoints."""
     before = running(cluster, BARS)
+    await_a_checkpoint(cluster, before)
     cluster.kill("jobmanager")
     await_that("the loss is seen", lambda: cluster.readiness().get("ready") is False)
     cluster.start_jobmanager()
