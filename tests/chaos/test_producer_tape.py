@@ -21,7 +21,7 @@ from tests.chaos.comparison import compare
 from tests.integration.platform_process import REPOSITORY
 from tests.integration.producer_bench import Bench, await_live, settle
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 PAIRS = ("BTC-USDT", "ETH-USDT", "SOL-USDT", "BNB-USDT", "XRP-USDT")
 

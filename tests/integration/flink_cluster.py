@@ -33,10 +33,10 @@ from streaming.settings import Settings
 
 REPOSITORY = Path(__file__).parents[2]
 PORT_OFFSET = 11_000
-START_TIMEOUT_S = 120
+START_TIMEOUT_S = 240
 
 
-def await_that(what: str, condition: Callable[[], bool], timeout_s: float = 60) -> None:
+def await_that(what: str, condition: Callable[[], bool], timeout_s: float = 180) -> None:
     """Poll until the condition holds, or fail with its name."""
     deadline = time.monotonic() + timeout_s
     while not condition():
@@ -120,7 +120,7 @@ class FlinkCluster:
         if "flink-jobs" not in self.processes:
             self.start_jobs()
 
-    def await_ready(self, timeout_s: float = 90) -> None:
+    def await_ready(self, timeout_s: float = 240) -> None:
         await_that("the job service is ready", lambda: self.readiness().get("ready") is True, timeout_s)
 
     def readiness(self) -> dict[str, Any]:
@@ -163,7 +163,7 @@ class FlinkCluster:
         self.processes[name].kill()
         self.processes.pop(name).wait(10)
 
-    def terminate(self, name: str, timeout_s: float = 45) -> int:
+    def terminate(self, name: str, timeout_s: float = 120) -> int:
         """SIGTERM, and the exit code."""
         process = self.processes.pop(name)
         process.send_signal(signal.SIGTERM)

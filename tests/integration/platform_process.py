@@ -24,7 +24,7 @@ from streaming.settings import Settings
 
 REPOSITORY = Path(__file__).parents[2]
 RECORDING = Path(os.environ.get("RECORDED_TRADES", REPOSITORY.parent / "shared" / "data"))
-UP_TIMEOUT_S = 240
+UP_TIMEOUT_S = 420
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Platform:
     def settings(self) -> Settings:
         return settings_module.load(dict(self.environment))
 
-    def command(self, *arguments: str, timeout_s: float = 90) -> subprocess.CompletedProcess[str]:
+    def command(self, *arguments: str, timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
         """Run `crypto-platform` with these arguments and return what it printed."""
         return subprocess.run(
             self.command_line(*arguments),
@@ -59,7 +59,7 @@ class Platform:
         }
         return inherited | dict(self.environment) | {"NO_COLOR": "1"}
 
-    def json(self, *arguments: str, timeout_s: float = 90) -> tuple[int, Any]:
+    def json(self, *arguments: str, timeout_s: float = 180) -> tuple[int, Any]:
         """Exit code and JSON answer of a command."""
         result = self.command(*arguments, "--json", timeout_s=timeout_s)
         assert result.stdout.strip(), f"{arguments} printed nothing but: {result.stderr}"
@@ -91,7 +91,7 @@ class Platform:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def await_that(self, what: str, condition: Callable[[], bool], timeout_s: float = 60) -> None:
+    def await_that(self, what: str, condition: Callable[[], bool], timeout_s: float = 180) -> None:
         """Poll until the condition holds, or fail with its name."""
         deadline = time.monotonic() + timeout_s
         while not condition():

@@ -20,7 +20,7 @@ from tests.labelled_market import RULES, TRADE_RULES, Event, LabelledMarket, Sco
 
 RECORDINGS = RECORDING if (RECORDING / "btcusdt-trades.parquet").exists() else None
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 FIRST_ID = 5_000_000
 EPOCH = 77

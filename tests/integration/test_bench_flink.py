@@ -7,7 +7,7 @@ import pytest
 from streaming.bench import flink_line
 from tests.integration.flink_cluster import FlinkCluster
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 
 def test_everything_sent_comes_out_and_is_measured(cluster: FlinkCluster) -> None:

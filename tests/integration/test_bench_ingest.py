@@ -15,7 +15,7 @@ from infra.local.scratch import PORT_STEP
 from streaming.settings import Ports
 from tests.integration.platform_process import prepare
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 OFFSET = 4_300
 RATE = 10_000

@@ -14,7 +14,7 @@ from streaming.flink.rest import FlinkRest
 from tests.integration.dagster_client import Dagster, Run
 from tests.integration.platform_process import Platform, prepare
 
-pytestmark = [pytest.mark.stack, pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.long, pytest.mark.timeout(1200)]
 
 OFFSET = 4_900
 RECONCILE = "components_reconcile_sensor"
@@ -135,6 +135,6 @@ def test_history_from_before_the_first_trade_takes_the_way_of_all_trades(platfor
             pair: traded[pair] for pair in before
         }
 
-    platform.await_that("the history to reach the warehouse", arrived, 60)
+    platform.await_that("the history to reach the warehouse", arrived)
     code, again = platform.json("backfill", "--from", span[0], "--to", span[1])
     assert (code, sum(one["trades"] for one in again)) == (0, 0), "what is stored was asked for again"

@@ -166,7 +166,7 @@ def all_run(backend: Contained, stream: dict[str, Container]) -> None:
         backend.start(component, 120)
 
 
-def await_that(what: str, condition: Callable[[], bool], timeout_s: float = 60) -> None:
+def await_that(what: str, condition: Callable[[], bool], timeout_s: float = 180) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
@@ -453,10 +453,10 @@ def dagster(
     migrated = run("dagster-migrate")
     assert migrated.wait(timeout=120)["StatusCode"] == 0, migrated.logs().decode()[-2000:]
     services = [run("dagster-code")]
-    await_that("the code server listens", lambda: is_open(ports.dagster_code), 90)
+    await_that("the code server listens", lambda: is_open(ports.dagster_code))
     services += [run("dagster-webserver"), run("dagster-daemon")]
     found = Dagster(f"http://127.0.0.1:{ports.dagster}")
-    await_that("the webserver listens", lambda: is_open(ports.dagster), 90)
+    await_that("the webserver listens", lambda: is_open(ports.dagster))
     yield found
     for service in reversed(services):
         service.stop(timeout=30)
@@ -553,7 +553,7 @@ def test_a_killed_container_is_healed_by_one_repair_run_and_no_trade_is_lost(
     def repairs() -> list[Any]:
         return dagster.runs(pipelineName="repair_component_job", tags=tags)
 
-    await_that("the repair run ends", lambda: any(run.status == "SUCCESS" for run in repairs()), 60)
+    await_that("the repair run ends", lambda: any(run.status == "SUCCESS" for run in repairs()))
     figures["repair_run"] = {"id": repairs()[0].id, "status": repairs()[0].status}
     answer = audit(platform)
     assert sum(pair["lost"] + pair["duplicated"] for pair in answer["pairs"]) == 0, answer
@@ -594,7 +594,7 @@ def test_every_other_service_of_ours_becomes_healthy_in_its_container_and_ends_w
     begun_s = time.monotonic()
     for name in ("flink-jobmanager", "emulator", "simulator"):
         run(name)
-    await_that("Flink's JobManager is healthy", lambda: healthy("flink-jobmanager"), 90)
+    await_that("Flink's JobManager is healthy", lambda: healthy("flink-jobmanager"))
     for name in ("flink-taskmanager-1", "flink-taskmanager-2", "dashboard"):
         run(name)
     seconds: dict[str, float] = {}
@@ -611,7 +611,7 @@ def test_every_other_service_of_ours_becomes_healthy_in_its_container_and_ends_w
         found = httpx.get(f"http://127.0.0.1:{8081 + offset}/overview", timeout=10).json()
         return found["taskmanagers"], found["slots-total"]
 
-    await_that("Flink has eight slots in two TaskManagers", lambda: slots() == (2, 8), 60)
+    await_that("Flink has eight slots in two TaskManagers", lambda: slots() == (2, 8))
     figures["healthy_after_s"] = seconds
     for name, container in reversed(started.items()):
         container.stop(timeout=30)

@@ -25,7 +25,7 @@ from tests.integration.platform_process import RECORDING
 
 pytestmark = [
     pytest.mark.stack,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     pytest.mark.usefixtures("jobs_and_their_input"),
 ]
 
@@ -133,7 +133,7 @@ def test_every_field_of_every_bar_equals_an_independent_computation(
     cluster: FlinkCluster, topic: str
 ) -> None:
     wanted = MARKET.bars(topic, END_MS)
-    await_that("every bar is there", lambda: len(written(cluster, topic, "M_SIM", END_MS)) >= len(wanted), 90)
+    await_that("every bar is there", lambda: len(written(cluster, topic, "M_SIM", END_MS)) >= len(wanted))
     assert_equal(written(cluster, topic, "M_SIM", END_MS), wanted)
 
 
@@ -145,7 +145,7 @@ def test_bars_of_the_recorded_trades_equal_an_independent_computation(
     assert RECORDED is not None
     wanted = RECORDED.bars(topic, END_MS)
     assert len(wanted) == 1
-    await_that("the bar is there", lambda: bool(written(cluster, topic, "REC_SIM", END_MS)), 90)
+    await_that("the bar is there", lambda: bool(written(cluster, topic, "REC_SIM", END_MS)))
     assert_equal(written(cluster, topic, "REC_SIM", END_MS), wanted)
 
 
@@ -166,7 +166,7 @@ def test_the_afternoon_has_what_it_is_meant_to_have() -> None:
 def test_quote_bars_equal_an_independent_computation(cluster: FlinkCluster) -> None:
     wanted = reference_bars.quote_bars(MARKET.reference_quotes())
     topic = topics.QUOTE_BARS_1S
-    await_that("every bar is there", lambda: len(written(cluster, topic, "M_SIM", END_MS)) >= len(wanted), 60)
+    await_that("every bar is there", lambda: len(written(cluster, topic, "M_SIM", END_MS)) >= len(wanted))
     assert_equal(written(cluster, topic, "M_SIM", END_MS), wanted)
 
 
@@ -222,7 +222,7 @@ def test_the_reduction_from_tickers_to_quote_bars_is_published(cluster: FlinkClu
         for kind in ("records", "bytes")
         for way in ("in", "out")
     ]
-    await_that("Flink has counted", lambda: all(published().get(name, 0) > 0 for name in names), 40)
+    await_that("Flink has counted", lambda: all(published().get(name, 0) > 0 for name in names))
     found = published()
     assert found[names[0]] > found[names[1]]
     assert found[names[2]] > found[names[3]]

@@ -17,7 +17,7 @@ from streaming.flink import jobs, recovery
 from streaming.flink.jobs import BARS, TICK, Job
 from tests.integration.flink_cluster import FlinkCluster, await_that, trade
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from streaming.flink import rendering
 from streaming.flink.jobs import BARS, JOBS, TICK
 from tests.integration.flink_cluster import REPOSITORY
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

@@ -56,7 +56,7 @@ class Line:
         self.brokers += [
             self.spawn(f"kafka-{broker}", kafka.command(settings, broker)) for broker in kafka.BROKERS
         ]
-        self.await_that("the topics exist", self._topics_exist, 90)
+        self.await_that("the topics exist", self._topics_exist)
 
     def _topics_exist(self) -> bool:
         try:
@@ -94,7 +94,7 @@ class Line:
         lines = self.get("/metrics").text.splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.startswith("crypto_loader_lag{"))
 
-    def await_that(self, what: str, condition: Callable[[], bool], timeout_s: float = 60) -> None:
+    def await_that(self, what: str, condition: Callable[[], bool], timeout_s: float = 180) -> None:
         deadline = time.monotonic() + timeout_s
         while not condition():
             assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
@@ -191,7 +191,7 @@ def test_trades_survive_kills_of_the_loader_once_each(line: Line) -> None:
         "SELECT PAIR, COUNT(*), COUNT(DISTINCT TRADE_ID), MIN(TRADE_ID), MAX(TRADE_ID) FROM RAW.TRADES "
         "WHERE TRADE_ID >= 10000 AND TRADE_ID < 20000 GROUP BY PAIR ORDER BY PAIR"
     )
-    line.await_that("every trade", lambda: line.rows(query) == expected, 60)
+    line.await_that("every trade", lambda: line.rows(query) == expected)
 
 
 @pytest.mark.parametrize("point", mortal_loader.POINTS)
@@ -214,7 +214,7 @@ def test_a_loader_killed_anywhere_in_a_large_batch_loads_each_trade_once(line: L
         assert line.rows(query)[0][0] == 0, "it did not die before its commit"
     line.start_loader()
     expected = [(400 * len(PAIRS), 400 * len(PAIRS), first, first + 399)]
-    line.await_that("every trade once", lambda: line.rows(query) == expected, 60)
+    line.await_that("every trade once", lambda: line.rows(query) == expected)
 
 
 def test_a_warehouse_that_was_away_gets_everything(line: Line, request: pytest.FixtureRequest) -> None:
@@ -226,7 +226,7 @@ def test_a_warehouse_that_was_away_gets_everything(line: Line, request: pytest.F
     for trade_id in range(30_000, last):
         send(producer, topics.CLEAN_TRADES, trade("BTC-USDT", trade_id))
     producer.flush(10)
-    line.await_that("the loader says so", lambda: line.get("/ready").status_code == 503, 40)
+    line.await_that("the loader says so", lambda: line.get("/ready").status_code == 503)
     while time.monotonic() < deadline_s:
         send(producer, topics.CLEAN_TRADES, trade("BTC-USDT", last))
         last += 1
@@ -238,7 +238,7 @@ def test_a_warehouse_that_was_away_gets_everything(line: Line, request: pytest.F
         "WHERE TRADE_ID >= 30000 AND TRADE_ID < 40000"
     )
     expected = [(last - 30_000, last - 30_000, last - 1)]
-    line.await_that("every trade", lambda: line.rows(query) == expected, 60)
+    line.await_that("every trade", lambda: line.rows(query) == expected)
     line.await_that("the loader is ready again", line.is_ready)
 
 

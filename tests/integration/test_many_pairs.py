@@ -17,7 +17,7 @@ from streaming.records import Gap, Trade
 from streaming.settings import EXCHANGES
 from tests.integration.producer_bench import Bench, bench
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 OFFSET = 2500
 PAIRS = 120

@@ -18,7 +18,7 @@ from infra.local.supervision import Supervisor
 from streaming.records import Trade
 from tests.integration.producer_bench import Bench, await_live, bench
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 PAIRS = ("BTC-USDT", "ETH-USDT", "SOL-USDT", "BNB-USDT", "XRP-USDT")
 OFFSET = 2600
@@ -77,7 +77,7 @@ def settle(running: Bench) -> None:
             and all(pairs[pair]["last_trade_id"] == ends[pair] for pair in PAIRS)
         )
 
-    running.platform.await_that("Kafka has everything", is_settled, 90)
+    running.platform.await_that("Kafka has everything", is_settled)
 
 
 def assert_the_tape_is_true(running: Bench) -> list[Trade]:

@@ -54,7 +54,7 @@ def make_stack(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
         stack.down()
 
 
-def await_that(condition: Callable[[], bool], timeout_s: float = 10) -> None:
+def await_that(condition: Callable[[], bool], timeout_s: float = 60) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true in time"

@@ -56,7 +56,7 @@ def all_run(backend: Supervised) -> None:
         backend.start(component, 30)
 
 
-def await_that(condition: Callable[[], bool], timeout_s: float = 30) -> None:
+def await_that(condition: Callable[[], bool], timeout_s: float = 120) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true in time"
