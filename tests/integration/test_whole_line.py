@@ -1,7 +1,8 @@
 """The whole line on real parts, started by the command a person types: exchange to warehouse, exactly.
 
 The bars and the tape in the warehouse are compared with what the exchange really traded, by code that shares
-nothing with the pipeline (`tests.reference_bars`).
+nothing with the pipeline (`tests.reference_bars`). The recorded trades go the whole line in `make test-long`;
+`make test` sends them through Kafka and Flink (`test_flink_bars`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -130,6 +130,21 @@ def assert_bars_equal(
         }, key
 
 
+def assert_that_down_leaves_no_process_and_no_port(platform: Platform) -> None:
+    ports = platform.settings.ports
+    assert is_open(ports.kafka[0])
+    result = platform.down()
+    assert result.returncode == 0, result.stderr
+    assert orphans.find(platform.home) == []
+    assert not any(
+        map(
+            is_open,
+            (*ports.kafka, ports.flink_rest, ports.emulator, ports.dagster, ports.simulator, ports.dashboard),
+        )
+    )
+    assert "Nothing was running" in platform.down().stdout
+
+
 @pytest.fixture(scope="module")
 def replayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     if not (RECORDING / "btcusdt-trades.parquet").exists():
@@ -145,6 +160,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     try:
         platform.up()
         yield platform
+        assert_that_down_leaves_no_process_and_no_port(platform)
     finally:
         platform.down()
 
@@ -161,10 +177,12 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     try:
         platform.up()
         yield platform
+        assert_that_down_leaves_no_process_and_no_port(platform)
     finally:
         platform.down()
 
 
+@pytest.mark.long
 def test_recorded_trades_arrive_once_and_their_bars_equal_pandas(replayed: Platform) -> None:
     recorded = recorded_trades()
     first, last = recorded[0].trade_id, recorded[-1].trade_id
@@ -184,21 +202,6 @@ def test_recorded_trades_arrive_once_and_their_bars_equal_pandas(replayed: Platf
     assert (len(stored), stored[0].trade_id, stored[-1].trade_id) == (2001, first, last)
     assert_bars_equal(stored_bars(replayed), wanted)
     assert {key for key in stored_bars(replayed) if key[1] < later - later % MINUTE_MS} == set(wanted)
-
-
-def test_down_leaves_no_process_port_or_socket(tmp_path: Path, replayed: Platform) -> None:
-    ports = replayed.settings.ports
-    assert is_open(ports.kafka[0])
-    result = replayed.down()
-    assert result.returncode == 0, result.stderr
-    assert orphans.find(replayed.home) == []
-    assert not any(
-        map(
-            is_open,
-            (*ports.kafka, ports.flink_rest, ports.emulator, ports.dagster, ports.simulator, ports.dashboard),
-        )
-    )
-    assert "Nothing was running" in replayed.down().stdout
 
 
 def test_a_minute_of_generated_trades_equals_the_exchange_s_truth(generated: Platform) -> None:
