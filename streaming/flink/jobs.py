@@ -9,6 +9,7 @@ Two jobs rather than one, so that the tick path never waits for the commits of t
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -38,7 +39,12 @@ class Template:
 class Job:
     """One Flink job: its `name` on the cluster, its SQL files in the order they run, and how it works.
 
-    Trades are fetched as soon as there are `fetch_min_bytes`, or after `fetch_max_wait_ms`.
+    Trades are fetched as soon as there are `fetch_min_bytes`, or after `fetch_max_wait_ms`. What is on its
+    way between two tasks is sent after `buffer_timeout_ms` at the latest: each flush costs processor time
+    whether there is much to send or little, so only the tick path hurries.
+
+    `lenient_sources` says that the sources pass over what they cannot parse, and with it over the errors of
+    the operators in their task (`streaming.flink.chaining`).
 
     `state_version` is raised with a change of the SQL that cannot take over the state of before: a job of
     another version keeps its checkpoints elsewhere, so it starts without state (docs/flink-upgrades.md).
@@ -55,6 +61,8 @@ class Job:
     state_ttl_s: int
     fetch_min_bytes: int
     fetch_max_wait_ms: int
+    buffer_timeout_ms: int
+    lenient_sources: bool = False
     state_version: int = 1
     compression: tuple[str, str] | None = None
 
@@ -98,7 +106,9 @@ TICK: Final = Job(
     state_ttl_s=120,
     fetch_min_bytes=1,
     fetch_max_wait_ms=2_000,
-    state_version=3,
+    buffer_timeout_ms=5,
+    lenient_sources=True,
+    state_version=4,
 )
 
 
@@ -144,7 +154,8 @@ BARS: Final = Job(
     state_ttl_s=0,
     fetch_min_bytes=65_536,
     fetch_max_wait_ms=200,
-    state_version=3,
+    buffer_timeout_ms=100,
+    state_version=4,
     compression=("bar_quotes", "quote_bars_sink"),
 )
 
@@ -167,6 +178,13 @@ def statements(job: Job, settings: Settings, partitions: int) -> list[str]:
     return found
 
 
+def inserts(statement_set: str) -> list[str]:
+    """The INSERT statements of a job's last file, `EXECUTE STATEMENT SET BEGIN … END`."""
+    _, _, body = statement_set.partition("EXECUTE STATEMENT SET BEGIN\n")
+    body, _, _ = body.rpartition("END")
+    return [text.strip().removesuffix(";") for text in re.split(r";\n(?=INSERT INTO )", body)]
+
+
 def checkpoint_folder(settings: Settings, job: Job) -> Path:
     """Where the job keeps its checkpoints, a folder for each life of it."""
     return settings.home.absolute() / "flink" / "checkpoints" / _state_name(job)
@@ -184,16 +202,15 @@ def _state_name(job: Job) -> str:
 def configuration(job: Job, settings: Settings) -> dict[str, str]:
     """The job's Flink settings, without the place it restores from.
 
-    A buffer is sent after 5 ms at the latest; a trade passes four on its way. A failed job restarts from its
-    last checkpoint after 1 s, then with growing pauses up to 10 s, and never gives up: an outage of Kafka has
-    no time limit.
+    A failed job restarts from its last checkpoint after 1 s, then with growing pauses up to 10 s, and never
+    gives up: an outage of Kafka has no time limit.
     """
     return {
         "pipeline.name": job.name,
         "pipeline.object-reuse": "true",
         "parallelism.default": str(PARALLELISM),
         "execution.runtime-mode": "STREAMING",
-        "execution.buffer-timeout.interval": "5 ms",
+        "execution.buffer-timeout.interval": f"{job.buffer_timeout_ms} ms",
         "execution.checkpointing.interval": f"{job.checkpoint_interval_ms} ms",
         "execution.checkpointing.min-pause": f"{job.checkpoint_interval_ms // 2} ms",
         "execution.checkpointing.timeout": "60 s",

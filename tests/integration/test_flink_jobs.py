@@ -183,6 +183,22 @@ def test_dropped_copies_are_counted(cluster: FlinkCluster) -> None:
     assert passed == [14, 15, 16]
 
 
+def test_operators_share_tasks_but_not_that_of_a_source_that_passes_over_errors(
+    cluster: FlinkCluster,
+) -> None:
+    def tasks(job: Job) -> list[str]:
+        with cluster.rest as rest:
+            (running,) = rest.running(job.name)
+            return [vertex.name for vertex in rest.job(running.id).vertices]
+
+    (trades,) = [name for name in tasks(BARS) if "Source: bar_trades" in name]
+    assert "WindowAggregate" in trades
+    assert not any(name.startswith("WindowAggregate") for job in (TICK, BARS) for name in tasks(job))
+    sources = [name for name in tasks(TICK) if "Source: " in name]
+    assert len(sources) == 3
+    assert not any("Aggregate" in name for name in sources)
+
+
 def test_what_is_unusable_goes_to_the_dead_letters_with_a_reason(cluster: FlinkCluster) -> None:
     await_that("every letter is there", lambda: len(cluster.read(topics.DEAD_LETTERS)) >= len(BROKEN))
     found = cluster.read(topics.DEAD_LETTERS)
