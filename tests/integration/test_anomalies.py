@@ -234,3 +234,28 @@ def test_copies_are_dropped_and_counted_and_nothing_is_found_twice(run: Run, clu
 def test_a_finding_says_how_far_it_is_beyond_its_threshold(run: Run) -> None:
     assert all(f.score > f.threshold and f.rule_version == 1 and f.simulated for _, f in run.findings)
     assert all((f.price is not None) == (f.subject == "trade") for _, f in run.findings)
+
+
+def test_trades_that_were_held_up_are_no_outliers_of_a_mean_from_before(
+    run: Run, cluster: FlinkCluster
+) -> None:
+    """Ten seconds of a market that drifts a basis point each half second arrive at once, without quotes."""
+    begin_ms = time.time_ns() // 1_000_000 - 15_000
+    calm = [trade("HELD_SIM", "BTC-USDT", n, begin_ms + n * 10, "10000") for n in range(1, 21)]
+    held = [
+        trade("HELD_SIM", "BTC-USDT", 20 + n, begin_ms + 200 + n * 500, str(10000 + n)) for n in range(1, 21)
+    ]
+
+    def rules() -> dict[int, str]:
+        clean = (value for _, value in cluster.read(topics.CLEAN_TRADES) if value["exchange"] == "HELD_SIM")
+        return {value["trade_id"]: value["rules"] for value in clean}
+
+    cluster.produce(topics.TRADES, cluster.trades(calm))
+    await_that("the calm trades are through", lambda: len(rules()) == len(calm))
+    known = (
+        time.monotonic() + 1
+    )  # their quarter second ends, and the mean of it is on its way for milliseconds
+    await_that("their mean is known", lambda: time.monotonic() > known)
+    cluster.produce(topics.TRADES, cluster.trades(held))
+    await_that("the trades held up are through", lambda: len(rules()) == len(calm) + len(held))
+    assert {trade_id: found for trade_id, found in rules().items() if found} == {}

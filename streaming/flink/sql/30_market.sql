@@ -16,6 +16,7 @@ SELECT
   LAST_VALUE(`new_median_return`) OVER `so_far` AS `median_return`,
   LAST_VALUE(`new_mean`) OVER `so_far` AS `mean`,
   LAST_VALUE(`new_mean_square`) OVER `so_far` AS `mean_square`,
+  LAST_VALUE(`new_mean_us`) OVER `so_far` AS `mean_us`,
   LAST_VALUE(`new_median_spread_bp`) OVER `so_far` AS `median_spread_bp`
 FROM (
   SELECT
@@ -25,12 +26,14 @@ FROM (
     `exchange_time_us`, `receive_time_ns`, `producer_id`, `producer_epoch`, `seq`, `source`, `simulated`,
     `kafka_partition`, `live_price`,
     LEAST(`return_1`, `return_2`) AS `move_bp`,
+    `before_us`,
     CAST(NULL AS DOUBLE) AS `new_bid`,
     CAST(NULL AS DOUBLE) AS `new_ask`,
     CAST(NULL AS BIGINT) AS `new_quote_us`,
     CAST(NULL AS DOUBLE) AS `new_median_return`,
     CAST(NULL AS DOUBLE) AS `new_mean`,
     CAST(NULL AS DOUBLE) AS `new_mean_square`,
+    CAST(NULL AS BIGINT) AS `new_mean_us`,
     CAST(NULL AS DOUBLE) AS `new_median_spread_bp`,
     `seen`
   FROM priced_trades
@@ -41,11 +44,11 @@ FROM (
     `bid_price`,
     `ask_price`,
     `exchange_time_us`, `receive_time_ns`, `producer_id`, `producer_epoch`, `seq`, `source`, `simulated`,
-    `kafka_partition`, CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE),
+    `kafka_partition`, CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE), CAST(NULL AS BIGINT),
     CASE WHEN `in_force` THEN `bid` END,
     CASE WHEN `in_force` THEN `ask` END,
     CASE WHEN `in_force` THEN `exchange_time_us` END,
-    CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE),
+    CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE), CAST(NULL AS BIGINT), CAST(NULL AS DOUBLE),
     PROCTIME()
   FROM quotes
   UNION ALL
@@ -54,8 +57,8 @@ FROM (
     CAST(NULL AS STRING), CAST(NULL AS STRING), CAST(NULL AS STRING), CAST(NULL AS STRING),
     `exchange_time_us`, `last_ns`, CAST(NULL AS STRING), CAST(NULL AS BIGINT), CAST(NULL AS BIGINT),
     CAST(NULL AS STRING), `simulated`, `kafka_partition`, CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE),
-    CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE), CAST(NULL AS BIGINT),
-    CAST(NULL AS DOUBLE), `mean`, `mean_square`, CAST(NULL AS DOUBLE), `known`
+    CAST(NULL AS BIGINT), CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE), CAST(NULL AS BIGINT),
+    CAST(NULL AS DOUBLE), `mean`, `mean_square`, `last_trade_us`, CAST(NULL AS DOUBLE), `known`
   FROM usual_prices
   UNION ALL
   SELECT
@@ -63,8 +66,8 @@ FROM (
     CAST(NULL AS STRING), CAST(NULL AS STRING), CAST(NULL AS STRING), CAST(NULL AS STRING),
     `exchange_time_us`, `last_ns`, CAST(NULL AS STRING), CAST(NULL AS BIGINT), CAST(NULL AS BIGINT),
     CAST(NULL AS STRING), `simulated`, `kafka_partition`, CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE),
-    CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE), CAST(NULL AS BIGINT),
-    `median_return`, CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE), `median_spread_bp`, `known`
+    CAST(NULL AS BIGINT), CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE), CAST(NULL AS BIGINT),
+    `median_return`, CAST(NULL AS DOUBLE), CAST(NULL AS DOUBLE), CAST(NULL AS BIGINT), `median_spread_bp`, `known`
   FROM usual
 )
 WINDOW `so_far` AS (

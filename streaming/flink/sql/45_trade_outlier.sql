@@ -12,7 +12,9 @@
 --         flagged above 3 (both ${outlier_sigmas} here), which is the same inequality.
 --
 -- A trade that agrees with the quote in force is neither spike nor outlier: when the market really jumps the
--- quote moves with it, when a print is wrong it does not. Without such a quote the statistics decide alone.
+-- quote moves with it, when a print is wrong it does not. Without such a quote the statistics decide alone, as long
+-- as the mean is of the trade's time: trades that were held up come all at once, faster than the mean can follow, so
+-- none is judged while the trade before it is more than a second newer than the mean.
 CREATE TEMPORARY VIEW judged_trades AS
 SELECT
   *,
@@ -31,6 +33,7 @@ FROM (
     CASE WHEN `outside_bp` <= `outside_allowed_bp` THEN 0E0 ELSE `spike_score` END AS `spike_score`,
     CASE
       WHEN `outside_bp` <= `outside_allowed_bp` THEN 0E0
+      WHEN `before_us` - `mean_us` > 1000000 THEN NULL
       ELSE ABS(`live_price` - `mean`)
         / (SQRT(GREATEST(`mean_square` - `mean` * `mean`, 0E0))
           + ${outlier_granularity_bp} / 10000E0 * `mean` / ${outlier_sigmas})
