@@ -41,7 +41,7 @@ class Service:
     ports: tuple[PortUse, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_seconds: int = 15
-    ready_within_s: int = 90
+    ready_within_s: int = 240
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from streaming.flink.rest import FlinkRest
 from streaming.pairs import partition_count
 from streaming.settings import Settings
 
-TIMEOUT_S: Final = 120.0
+TIMEOUT_S: Final = 300.0
 POLL_S: Final = 0.1
 
 
@@ -59,7 +59,7 @@ def run(
         stop: ends the process early when it is set.
 
     Raises:
-        SubmissionError: planning failed, the cluster refused, it took longer than two minutes, or `stop`.
+        SubmissionError: planning failed, the cluster refused, it took longer than five minutes, or `stop`.
     """
     command = [sys.executable, "-m", "streaming.flink.submit", *(job.key for job in wanted)]
     with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
