@@ -94,6 +94,7 @@ def test_a_killed_process_comes_back_in_another_life_that_asks_for_one_repair(ba
         repairs.extend([repair] if repair else [])
         return status
 
+    await_that(lambda: look().running and bool(known.incarnation))
     before = look()
     (victim,) = [name for name in before.incarnation.split() if name.startswith("producer-okx")]
     psutil.Process(int(victim.partition(":")[2].partition("@")[0])).kill()
