@@ -58,8 +58,8 @@ def may_be_chained(edge: Edge, *, lenient_sources: bool) -> bool:
     )
 
 
-def chain(graph: Any, *, lenient_sources: bool) -> int:
-    """Turn every exchange of the job that can be left out into a forward edge, and return how many.
+def chain(graph: Any, *, lenient_sources: bool) -> None:
+    """Turn every exchange of the job that can be left out into a forward edge.
 
     Args:
         graph: the job as Flink's `StreamGraph`; it is changed.
@@ -68,13 +68,10 @@ def chain(graph: Any, *, lenient_sources: bool) -> int:
     from pyflink.java_gateway import get_gateway
 
     forward = get_gateway().jvm.org.apache.flink.streaming.runtime.partitioner.ForwardPartitioner
-    chained = 0
     for node in graph.getStreamNodes().toArray():
         for edge in node.getInEdges():
             if may_be_chained(_described(graph, node, edge), lenient_sources=lenient_sources):
                 edge.setPartitioner(forward())
-                chained += 1
-    return chained
 
 
 def _described(graph: Any, node: Any, edge: Any) -> Edge:

@@ -164,6 +164,7 @@ def rehearse(cluster: FlinkCluster) -> None:
     cluster.produce(topics.TRADES, cluster.trades(trades))
     cluster.produce(topics.TICKERS, cluster.tickers(live))
     delays_when_through(cluster, count)
+    await_that("the rehearsed quotes are through", lambda: rehearsed_quotes(cluster) == len(quotes))
     for _ in range(MOST_REHEARSALS):
         for n in range(count + 1, count + REHEARSED_AT_ONCE + 1):
             one = trade(REHEARSAL, "BTC-USDT", n, time.time_ns() // 1_000_000)
@@ -172,6 +173,10 @@ def rehearse(cluster: FlinkCluster) -> None:
         delays = sorted(delays_when_through(cluster, count)[-REHEARSED_AT_ONCE:])
         if delays[int(len(delays) * 0.95)] < PROMPT_S:
             return
+
+
+def rehearsed_quotes(cluster: FlinkCluster) -> int:
+    return sum(value["exchange"] == REHEARSAL for _, value in cluster.read(topics.CLEAN_TICKERS))
 
 
 def delays_when_through(cluster: FlinkCluster, count: int) -> list[float]:
@@ -222,7 +227,6 @@ def test_every_rule_finds_what_was_injected_and_little_else(run: Run) -> None:
 
 
 def test_a_finding_is_there_within_half_a_second_of_its_tick(run: Run) -> None:
-    """Half of them at least: how late the slowest are is the machine's, and a benchmark's, to say."""
     delays = [
         at - f.receive_time_ns / 1e9
         for at, f in run.findings
@@ -231,7 +235,7 @@ def test_a_finding_is_there_within_half_a_second_of_its_tick(run: Run) -> None:
     assert len(delays) > 100
     p50, p95 = (statistics.quantiles(delays, n=20)[n] for n in (9, 18))
     print(f"\nfindings after p50 {p50:.3f} s, p95 {p95:.3f} s")  # noqa: T201 - the figures are for the reader
-    assert p50 < 0.5
+    assert p95 < 0.5
 
 
 def test_a_clean_trade_carries_the_rules_that_flag_it(run: Run) -> None:
@@ -275,9 +279,8 @@ def test_trades_that_were_held_up_are_no_outliers_of_a_mean_from_before(
 
     cluster.produce(topics.TRADES, cluster.trades(calm))
     await_that("the calm trades are through", lambda: len(rules()) == len(calm))
-    known = (
-        time.monotonic() + 1
-    )  # their quarter second ends, and the mean of it is on its way for milliseconds
+    # Their quarter second ends within this second, and their mean is then milliseconds on its way.
+    known = time.monotonic() + 1
     await_that("their mean is known", lambda: time.monotonic() > known)
     cluster.produce(topics.TRADES, cluster.trades(held))
     await_that("the trades held up are through", lambda: len(rules()) == len(calm) + len(held))

@@ -1,8 +1,8 @@
 -- Grain:  one clean trade, live quote or statement of what is usual, by arrival within its pair on its exchange.
 -- Input:  priced_trades, quotes, usual, usual_prices.
 -- Output: view market: each row with the quote in force when it arrived (`bid`, `ask`, exchange time `quoted_us`; a
---         ticker's own quote is in force at once) and with what was usual for the pair. `trade_id` tells trades from
---         the rest, `bid_price` tells quotes.
+--         ticker's own quote is in force at once) and with what was usual for the pair; `mean_us` is the time
+--         of the last trade in the mean. `trade_id` tells trades from the rest, `bid_price` tells quotes.
 --
 -- A crossed or one-sided quote is not in force; the one before it stays. Scores are DOUBLE; the exchange's own texts
 -- travel along untouched. Whatever does not change from tick to tick is remembered here, by one window, because each
