@@ -107,12 +107,11 @@ class FlinkCluster:
         command = flink.taskmanager_command(self.settings, index)
         self.spawn(f"taskmanager-{index}", command, flink.environment(self.settings))
 
-    def start_jobs(self, environment: dict[str, str] | None = None) -> None:
-        """Start the job service, with some settings of its own, in place of one that runs; wait until it is
-        ready."""
+    def start_jobs(self) -> None:
+        """Start the job service in place of one that runs; wait until it is ready."""
         if "flink-jobs" in self.processes:
             assert self.terminate("flink-jobs") == 0
-        self.spawn("flink-jobs", [sys.executable, "-m", "streaming.flink"], environment or {})
+        self.spawn("flink-jobs", [sys.executable, "-m", "streaming.flink"], {})
         self.await_ready()
 
     def ensure_jobs(self) -> None:
@@ -264,6 +263,8 @@ def running(home: Path) -> Iterator[FlinkCluster]:
             "CRYPTO_HOME": str(home),
             "CRYPTO_PORT_OFFSET": str(PORT_OFFSET),
             "CRYPTO_FLINK_PROMETHEUS": "true",
+            # The silences of the labelled market are short, so that its test is.
+            "CRYPTO_ANOMALY_STALE_MIN_S": "1.5",
             "CRYPTO_METRICS_PORT": str(settings_module.Ports(PORT_OFFSET).metrics_flink_jobs),
         },
     )

@@ -253,7 +253,8 @@ def test_bars_are_exact_when_taskmanager_jobmanager_and_both_are_killed_within_a
     """Five minutes of exchange time in one; each process is back two seconds after its kill, as the
     supervisor has it.
 
-    The TaskManager that is killed first runs the bars, and the job is back within twenty seconds.
+    The TaskManager that is killed first runs the bars, and the job is back within twenty seconds. The jobs
+    die with their JobManager, and the service brings them back from their checkpoints.
     """
     start_ms = BASE_MS + 11 * MINUTE_MS
     market = Market("Y_SIM")
@@ -273,18 +274,27 @@ def test_bars_are_exact_when_taskmanager_jobmanager_and_both_are_killed_within_a
         480: lambda: (cluster.kill("jobmanager"), cluster.kill(f"taskmanager-{other}")),
         500: lambda: (cluster.start_jobmanager(), cluster.start_taskmanager(other)),
     }
+    loss_seen = False
     for tick in range(600):
         if tick in actions:
             actions[tick]()
         if 100 < tick < 300 and tick % 5 == 0:
             recovery.look()
+        if tick > 300 and tick % 5 == 0 and not loss_seen:
+            loss_seen = cluster.readiness().get("ready") is False
         slices = [t[len(t) * tick // 600 : len(t) * (tick + 1) // 600] for t in tape]
         cluster.produce(topics.TRADES, cluster.trades([t for part in slices for t in part]))
         time.sleep(0.1)
     assert recovery.recovered_s is not None
     structlog.get_logger().info("bars job ran again after its TaskManager", seconds=recovery.recovered_s)
     assert recovery.recovered_s < 20
+    assert loss_seen
     cluster.await_ready()
+    with cluster.rest as rest:
+        (running,) = rest.running(BARS.name)
+        restored = rest.checkpoints(running.id).latest.restored
+    assert restored is not None
+    assert "/chk-" in str(restored.path)
     end_ms = start_ms + 6 * MINUTE_MS
     cluster.produce(
         topics.TRADES,

@@ -88,6 +88,12 @@ def test_a_stopped_service_leaves_savepoints_and_a_new_one_starts_from_them(clus
         assert "/savepoints/" in str(restored.path)
 
 
+def test_pruning_keeps_only_what_the_running_life_needs(cluster: FlinkCluster) -> None:
+    current = running(cluster, BARS)
+    folder = jobs.checkpoint_folder(cluster.settings, BARS)
+    await_that("other lives are gone", lambda: [path.name for path in folder.iterdir()] == [current])
+
+
 UPGRADE = """\
 import pathlib, sys
 from streaming.flink import jobs, submit
@@ -145,23 +151,5 @@ def test_an_upgraded_job_with_another_column_keeps_the_state_of_the_minute_that_
     (bar,) = of_exchange(topics.BARS_1M)
     assert (bar["trade_count"], bar["first_trade_id"], bar["last_trade_id"]) == (20, 1, 20)
     assert bar["edition"] == "second"
-
-
-def test_the_service_survives_the_jobmanager(cluster: FlinkCluster) -> None:
-    """Without high availability its jobs die with it; the service brings them back from their checkpoints."""
-    before = running(cluster, BARS)
-    await_a_checkpoint(cluster, before)
-    cluster.kill("jobmanager")
-    await_that("the loss is seen", lambda: cluster.readiness().get("ready") is False)
-    cluster.start_jobmanager()
-    cluster.await_ready()
     with cluster.rest as rest:
-        restored = rest.checkpoints(running(cluster, BARS)).latest.restored
-    assert restored is not None
-    assert before in str(restored.path)
-
-
-def test_pruning_keeps_only_what_the_running_life_needs(cluster: FlinkCluster) -> None:
-    current = running(cluster, BARS)
-    folder = jobs.checkpoint_folder(cluster.settings, BARS)
-    await_that("other lives are gone", lambda: [path.name for path in folder.iterdir()] == [current])
+        rest.cancel(outcome["id"])
