@@ -5,19 +5,23 @@ What belongs here: starting, killing and restarting it. What does not: assertion
 
 from __future__ import annotations
 
+import atexit
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
-from infra.local import emulator_readiness
+from infra.local import emulator, emulator_readiness
 from streaming import settings as settings_module
 from streaming.settings import LOOPBACK, Ports, Settings
 
@@ -99,14 +103,29 @@ class Emulator:
         return self.process.wait(timeout=20)
 
 
+@cache
+def _migrated() -> Path:
+    """The files of an emulator with the platform's schema, made once and kept until these tests end."""
+    home = tempfile.TemporaryDirectory(prefix="crypto-schema-")
+    atexit.register(home.cleanup)
+    first = Emulator(environment(Path(home.name)))
+    try:
+        first.start()
+        first.python("-m", "snowflake_sql.deploy")
+    finally:
+        if first.process is not None:
+            first.stop()
+    return emulator.folder(first.settings)
+
+
 @contextmanager
 def running(home: Path, *, migrated: bool = True) -> Iterator[Emulator]:
     """An emulator, with the platform's schema unless told otherwise."""
     started = Emulator(environment(home))
+    if migrated:
+        shutil.copytree(_migrated(), emulator.folder(started.settings))
     try:
         started.start()
-        if migrated:
-            started.python("-m", "snowflake_sql.deploy")
         yield started
     finally:
         if started.process is not None:
