@@ -133,10 +133,12 @@ def execute(settings: Settings, job: Job, partitions: int, restore_from: str | N
     told = configuration(settings, job, partitions, None)
     kept = plans.path_of(settings, job, partitions, told, connector_jars(settings))
     with _errors_named(job):
-        graph = _kept_plan(job, kept)
+        may_be_kept = plans.may_be_kept(settings)
+        graph = _kept_plan(job, kept) if may_be_kept else None
         if graph is None:
             graph = _plan(settings, job, partitions, told)
-            plans.keep(kept, _serialized(graph))
+            if may_be_kept:
+                plans.keep(kept, _serialized(graph))
         runtime = _runtime(configuration(settings, job, partitions, restore_from))
         return str(runtime.executeAsync(graph).getJobID())
 

@@ -6,6 +6,7 @@ What belongs here: the folder, when a kept plan fits, reading and writing one. W
 Planning is most of the time between a lost job and its next life. It depends on nothing but the job's SQL
 and settings, the versions of Flink and its connectors, and the code that plans; the name of a kept plan is a
 digest of all of them, so one that fits needs no other check. Where a job is restored from is no part of it.
+A plan that would hold a password is not kept.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ PLANNING_CODE: Final = tuple(
 def folder(settings: Settings) -> Path:
     """Where the plans are."""
     return settings.home.absolute() / "flink" / "plans"
+
+
+def may_be_kept(settings: Settings) -> bool:
+    """Whether a plan holds no secret: what signs in at Kafka would be part of it."""
+    return settings.kafka_sasl_password is None
 
 
 def path_of(

@@ -98,3 +98,15 @@ def test_a_plan_is_for_this_user_alone(settings: Settings) -> None:
     plans.keep(path_of(settings), b"a plan")
     assert path_of(settings).stat().st_mode & 0o777 == 0o600
     assert plans.folder(settings).stat().st_mode & 0o777 == 0o700
+
+
+def test_a_plan_with_a_password_in_it_is_not_kept(settings: Settings, tmp_path: Path) -> None:
+    assert plans.may_be_kept(settings)
+    secured = {
+        "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+        "KAFKA_SASL_USERNAME": "reader",
+        "KAFKA_SASL_PASSWORD": "not for the disk",
+        "KAFKA_BOOTSTRAP_SERVERS": "kafka.example:9092",
+    }
+    assert not plans.may_be_kept(settings_module.load({"CRYPTO_HOME": str(tmp_path)} | secured))
