@@ -29,8 +29,9 @@ import fakesnow.conn
 import fakesnow.server
 import structlog
 import uvicorn
-from fakesnow.instance import FakeSnow
-from fakesnow.transforms import stage
+from fakesnow import info_schema
+from fakesnow.instance import GLOBAL_DATABASE_NAME, FakeSnow
+from fakesnow.transforms import show, stage
 from sqlglot import exp
 
 from infra.local.emulator_cursor import EmulatorCursor, parse_kept
@@ -42,6 +43,8 @@ ABANDONED_AFTER_S = 5.0
 IDLE_SESSION_S = 3600.0
 MEMORY_LIMIT = "2GB"
 THREADS = 2
+GLOBALS_FILE = "globals.duckdb"
+"""What belongs to no database; its name keeps it from being taken for one."""
 
 QUIET = {
     "uvicorn.error": logging.WARNING,
@@ -148,7 +151,7 @@ def application(settings: Settings) -> tuple[Application, Sessions]:
     fakesnow.instance.fakes.FakeSnowflakeConnection = _Connection
     fakesnow.server.parse_one = parse_kept
     _keep_stages_in(home / "stages")
-    shared = FakeSnow(db_path=home)
+    shared = _KeptFakeSnow(db_path=home)
     shared.duck_conn.execute(f"SET GLOBAL memory_limit = '{MEMORY_LIMIT}'")
     shared.duck_conn.execute(f"SET GLOBAL threads = {THREADS}")
     shared.duck_conn.execute("SET GLOBAL temp_directory = ?", [str(home / "spill")])
@@ -157,6 +160,27 @@ def application(settings: Settings) -> tuple[Application, Sessions]:
         shared.connect(database.stem).close()
     sessions = Sessions()
     return sessions.watching(fakesnow.server.app), sessions
+
+
+class _KeptFakeSnow(FakeSnow):  # type: ignore[misc]
+    """Keeps in a file what fakesnow has in memory alone: the stages, and the lengths and comments of columns.
+
+    Without them the tables would survive a restart and the stage of large batches would not.
+    """
+
+    def __init__(self, db_path: Path) -> None:
+        super().__init__(db_path=db_path)
+        self.duck_conn.execute(f"DETACH {GLOBAL_DATABASE_NAME}")
+        file = str(db_path / GLOBALS_FILE).replace("'", "''")
+        self.duck_conn.execute(f"ATTACH '{file}' AS {GLOBAL_DATABASE_NAME}")
+        views = self.duck_conn.execute(
+            "SELECT schema_name, view_name FROM duckdb_views() WHERE database_name = ? AND NOT internal",
+            [GLOBAL_DATABASE_NAME],
+        )
+        for schema, view in views.fetchall():  # another version of fakesnow may have others
+            self.duck_conn.execute(f"DROP VIEW {GLOBAL_DATABASE_NAME}.{schema}.{view}")
+        self.duck_conn.execute(info_schema.fs_global_creation_sql())
+        self.duck_conn.execute(show.fs_global_creation_sql())
 
 
 def _keep_stages_in(place: Path) -> None:

@@ -288,6 +288,20 @@ def test_a_dead_warehouse_is_an_outage_and_the_sink_recovers(tmp_path: Path) -> 
         assert rows(emulator, "SELECT COUNT(*), MAX(TRADE_ID) FROM RAW.TRADES") == [(6, 6)]
 
 
+def test_a_large_batch_is_loaded_after_a_restart_of_the_emulator(tmp_path: Path) -> None:
+    """Its file goes through the stage, which the first start made."""
+    with emulator_process.running(tmp_path, migrated=False) as emulator:
+        emulator.python("-m", "snowflake_sql.deploy")
+        emulator.kill()
+        emulator.start()
+        sink = WarehouseSink(emulator.settings)
+        sink.open()
+        sink.register({TRADES: 0})
+        write(sink, sink_driver.trades(0, BULK_ROWS))
+        sink.close()
+        assert rows(emulator, "SELECT COUNT(*), MAX(TRADE_ID) FROM RAW.TRADES") == [(BULK_ROWS, BULK_ROWS)]
+
+
 @pytest.mark.parametrize("statements", range(1, 7))
 def test_a_loader_killed_between_any_two_statements_loads_each_trade_once(
     emulator: Emulator, sink: WarehouseSink, statements: int
