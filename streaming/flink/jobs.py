@@ -49,8 +49,11 @@ class Job:
     `state_version` is raised with a change of the SQL that cannot take over the state of before: a job of
     another version keeps its checkpoints elsewhere, so it starts without state (docs/flink-upgrades.md).
 
-    `compression` names the tables between which the job makes much into little: what it reads from the
-    first and writes to the second is published.
+    `reads_from` is the job whose output this one reads; it runs only while that one does
+    (`streaming.flink.watcher`).
+
+    `tickers_source` and `quote_bars_sink` name the tables at either end of the way on which many tickers
+    become few quote bars: what passes there is published.
     """
 
     key: str
@@ -64,7 +67,9 @@ class Job:
     buffer_timeout_ms: int
     lenient_sources: bool = False
     state_version: int = 1
-    compression: tuple[str, str] | None = None
+    reads_from: Job | None = None
+    tickers_source: str | None = None
+    quote_bars_sink: str | None = None
 
 
 TICK: Final = Job(
@@ -109,6 +114,7 @@ TICK: Final = Job(
     buffer_timeout_ms=5,
     lenient_sources=True,
     state_version=4,
+    tickers_source="tickers",
 )
 
 
@@ -122,7 +128,7 @@ BARS: Final = Job(
     key="bars",
     name="crypto-bars",
     files=(
-        "51_bar_trades",
+        "51_clean_messages",
         "52_bar_quotes",
         "53_trades_marked",
         "54_trades_on_time",
@@ -155,8 +161,9 @@ BARS: Final = Job(
     fetch_min_bytes=65_536,
     fetch_max_wait_ms=200,
     buffer_timeout_ms=100,
-    state_version=4,
-    compression=("bar_quotes", "quote_bars_sink"),
+    state_version=5,
+    reads_from=TICK,
+    quote_bars_sink="quote_bars_sink",
 )
 
 JOBS: Final = {job.key: job for job in (TICK, BARS)}

@@ -31,7 +31,7 @@ class Metrics:
         )
         self.quote_records = Gauge(
             "crypto_flink_quote_records",
-            "Tickers read (in) and one-second quote bars written for them (out) in this life of the bars job",
+            "Tickers read (in) and one-second quote bars written for them (out) in this life of either job",
             ["direction"],
             registry=self.registry,
         )

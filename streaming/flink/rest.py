@@ -162,12 +162,10 @@ class _Metric(msgspec.Struct, frozen=True):
 
 
 class Traffic(msgspec.Struct, frozen=True):
-    """Records and bytes that went in and out of a part of a job."""
+    """How many records and bytes passed."""
 
-    records_in: int
-    bytes_in: int
-    records_out: int
-    bytes_out: int
+    records: int
+    bytes: int
 
 
 class _Node(msgspec.Struct, frozen=True):
@@ -299,21 +297,13 @@ class FlinkRest:
         """Rows the job's windows dropped because they came behind the watermark."""
         return round(sum(self._vertex_sums(job_id, "numLateRecordsDropped").values()))
 
-    def traffic(self, job_id: str, source: str, sink: str) -> Traffic:
-        """What the table `source` of a job has read and its table `sink` has written in this life of it."""
+    def read_by(self, job_id: str, table: str) -> Traffic:
+        """What a source table of the job has read in this life of it."""
+        return self._traffic(job_id, f"Source: {table}[", f"Source__{table}[", "numRecordsIn", "numBytesIn")
 
-        read = self._vertex_sums(job_id, "numRecordsIn", "numBytesIn", within=source)
-        written = self._vertex_sums(job_id, "numRecordsSend", "numBytesSend", within=sink)
-
-        def total(found: Mapping[str, float], table: str, suffix: str) -> int:
-            return round(sum(n for name, n in found.items() if table in name and name.endswith(suffix)))
-
-        return Traffic(
-            records_in=total(read, source, ".numRecordsIn"),
-            bytes_in=total(read, source, ".numBytesIn"),
-            records_out=total(written, sink, ".numRecordsSend"),
-            bytes_out=total(written, sink, ".numBytesSend"),
-        )
+    def written_by(self, job_id: str, table: str) -> Traffic:
+        """What a sink table of the job has written in this life of it."""
+        return self._traffic(job_id, table, table, "numRecordsSend", "numBytesSend")
 
     def duplicates(self, job_id: str) -> int:
         """Copies that the job's de-duplication has dropped in this life of the job."""
@@ -366,6 +356,14 @@ class FlinkRest:
                 return operation.location
             time.sleep(POLL_S)
         raise SavepointError(f"The savepoint of job {job_id} was not complete after {timeout_s:.0f} s.")
+
+    def _traffic(self, job_id: str, vertex: str, operator: str, records: str, size: str) -> Traffic:
+        found = self._vertex_sums(job_id, records, size, within=vertex)
+        own = {name: value for name, value in found.items() if operator in name}
+        return Traffic(
+            records=round(sum(value for name, value in own.items() if name.endswith(f".{records}"))),
+            bytes=round(sum(value for name, value in own.items() if name.endswith(f".{size}"))),
+        )
 
     def _vertex_sums(self, job_id: str, *suffixes: str, within: str = "") -> dict[str, float]:
         """The sum over subtasks of each metric that ends in one of `suffixes`, by vertex and name, of the

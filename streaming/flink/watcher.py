@@ -26,7 +26,7 @@ from streaming.flink.errors import FlinkRequestError, FlinkUnavailableError
 from streaming.flink.jobs import Job
 from streaming.flink.metrics import Metrics
 from streaming.flink.planner import root_cause
-from streaming.flink.rest import Checkpoints, FlinkRest, JobSummary, Overview
+from streaming.flink.rest import Checkpoints, FlinkRest, JobSummary, Overview, Traffic
 from streaming.flink.submit import Submitted
 from streaming.settings import Settings
 
@@ -35,8 +35,12 @@ SLOW_INTERVAL_S: Final = 10.0
 STOP_TIMEOUT_S: Final = 30.0
 MAX_BACKOFF_S: Final = 60.0
 CHECKPOINT_GRACE_S: Final = 30.0
+STARVED_AFTER_S: Final = 5.0
+"""How long a job may run while the one it reads from is down. With the time that Flink takes to notice that
+a task is gone (8 s at most) and the pause between two looks it is no more than `rendering.IDLE_TIMEOUT`."""
 
 Action = Literal["submit", "keep", "replace"]
+SourceState = Literal["absent", "down", "up"]
 
 
 def decide(found: Sequence[JobSummary], fingerprint: str, wanted: str) -> Action:
@@ -50,6 +54,28 @@ def decide(found: Sequence[JobSummary], fingerprint: str, wanted: str) -> Action
     if not found:
         return "submit"
     return "keep" if fingerprint == wanted else "replace"
+
+
+def source_state(summaries: Sequence[JobSummary], source: Job) -> SourceState:
+    """Of a job that another one reads from: not there, there without all its tasks, or running."""
+    found = next((job for job in summaries if job.name == source.name and not job.is_over), None)
+    if found is None:
+        return "absent"
+    return "up" if found.all_tasks_run else "down"
+
+
+def is_starved(source: SourceState, starved_s: float) -> bool:
+    """Whether a job has to be taken down because the one it reads from does not run.
+
+    Once all its partitions have been silent for `rendering.IDLE_TIMEOUT`, none of them holds back the
+    watermark, so the first that has data again would make the trades of all others late. Started again from
+    its checkpoint, the job waits for each of them.
+
+    Args:
+        source: the other job.
+        starved_s: for how long this one has been running while the other was down.
+    """
+    return source == "absent" or (source == "down" and starved_s >= STARVED_AFTER_S)
 
 
 def backoff_s(attempts: int) -> float:
@@ -102,10 +128,12 @@ def observed(summary: JobSummary, checkpoints: Checkpoints, now_s: float, before
 
 @dataclass(slots=True)
 class _Memory:
-    """What a look has to know about earlier ones: attempts without a checkpoint, and when to try again."""
+    """What a look has to know about earlier ones: attempts without a checkpoint, when to try again, since
+    when the job has been running while the one it reads from was down."""
 
     attempts: int = 0
     next_attempt: float = 0.0
+    starved_since: float | None = None
     known_id: str = ""
     failed_id: str = ""
     fingerprint: str = ""
@@ -152,6 +180,7 @@ class Watcher:
             summaries = self.flink.jobs()
             slow = self.clock() >= self._slow_at
             due = [job for job in self.wanted if self._look_at(job, summaries, slow)]
+            due = [job for job in due if self._may_start(job, due, summaries)]
             if slow:
                 self._slow_at = self.clock() + SLOW_INTERVAL_S
         except FlinkUnavailableError as error:
@@ -217,6 +246,9 @@ class Watcher:
         if found and memory.known_id != found[0].id:
             memory.known_id = found[0].id
             memory.fingerprint = self.flink.parameters(found[0].id).get(jobs.FINGERPRINT, "")
+        if found and self._is_starved(job, found[0], summaries):
+            self._take_down(job, found[0])
+            found = []
         action = decide(found, memory.fingerprint, self.wanted[job])
         if action == "replace":
             structlog.get_logger().info("job is outdated, replacing it", job=job.name, id=found[0].id)
@@ -227,7 +259,7 @@ class Watcher:
             return False
         if action == "submit":
             last = next((summary for summary in summaries if summary.name == job.name), None)
-            state = last.state if last else "MISSING"
+            state = last.state if last and last.is_over else "MISSING"
             self.health[job.key] = replace(self.health[job.key], id="", state=state, tasks_running=0)
             if last and state == "FAILED" and last.id != memory.failed_id:
                 memory.failed_id = last.id
@@ -236,6 +268,37 @@ class Watcher:
             return self.clock() >= memory.next_attempt
         self._record(job, found[0], memory, slow)
         return False
+
+    def _source_state(self, job: Job, summaries: Sequence[JobSummary]) -> SourceState:
+        """That of the job this one reads from; one that another service keeps is not ours to judge by."""
+        if job.reads_from is None or job.reads_from not in self.wanted:
+            return "up"
+        return source_state(summaries, job.reads_from)
+
+    def _is_starved(self, job: Job, summary: JobSummary, summaries: Sequence[JobSummary]) -> bool:
+        memory = self._memory[job.key]
+        source = self._source_state(job, summaries)
+        if source == "up" or not summary.all_tasks_run:
+            memory.starved_since = None
+        elif memory.starved_since is None:
+            memory.starved_since = self.clock()
+        starved_s = 0.0 if memory.starved_since is None else self.clock() - memory.starved_since
+        return is_starved(source, starved_s)
+
+    def _take_down(self, job: Job, summary: JobSummary) -> None:
+        if summary.state == "CANCELLING":
+            return
+        structlog.get_logger().warning(
+            "job taken down until the one it reads from runs",
+            job=job.name,
+            id=summary.id,
+            reads_from=job.reads_from.name if job.reads_from else None,
+        )
+        self.flink.cancel(summary.id)
+
+    def _may_start(self, job: Job, due: Sequence[Job], summaries: Sequence[JobSummary]) -> bool:
+        """Whether what the job reads from runs, or starts together with it."""
+        return job.reads_from in due or self._source_state(job, summaries) == "up"
 
     def _record(self, job: Job, summary: JobSummary, memory: _Memory, slow: bool) -> None:
         checkpoints = self.flink.checkpoints(summary.id)
@@ -275,13 +338,14 @@ class Watcher:
         self.health[job.key] = replace(self.health[job.key], error=reason)
 
     def _publish_compression(self, job: Job, job_id: str) -> None:
-        if job.compression is None:
-            return
-        traffic = self.flink.traffic(job_id, *job.compression)
-        self.metrics.quote_records.labels("in").set(traffic.records_in)
-        self.metrics.quote_records.labels("out").set(traffic.records_out)
-        self.metrics.quote_bytes.labels("in").set(traffic.bytes_in)
-        self.metrics.quote_bytes.labels("out").set(traffic.bytes_out)
+        if job.tickers_source is not None:
+            self._publish_traffic("in", self.flink.read_by(job_id, job.tickers_source))
+        if job.quote_bars_sink is not None:
+            self._publish_traffic("out", self.flink.written_by(job_id, job.quote_bars_sink))
+
+    def _publish_traffic(self, direction: str, traffic: Traffic) -> None:
+        self.metrics.quote_records.labels(direction).set(traffic.records)
+        self.metrics.quote_bytes.labels(direction).set(traffic.bytes)
 
     def _submit(self, due: Sequence[Job]) -> None:
         log = structlog.get_logger()

@@ -191,7 +191,7 @@ def test_operators_share_tasks_but_not_that_of_a_source_that_passes_over_errors(
             (running,) = rest.running(job.name)
             return [vertex.name for vertex in rest.job(running.id).vertices]
 
-    (trades,) = [name for name in tasks(BARS) if "Source: bar_trades" in name]
+    (trades,) = [name for name in tasks(BARS) if "Source: clean_messages" in name]
     assert "WindowAggregate" in trades
     assert not any(name.startswith("WindowAggregate") for job in (TICK, BARS) for name in tasks(job))
     sources = [name for name in tasks(TICK) if "Source: " in name]

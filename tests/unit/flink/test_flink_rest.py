@@ -15,6 +15,8 @@ OLD = "de0be7156c98ff43cc3e300a1214866e"
 VERTEX = "e3dfc0d7e9ecd8a43f85f0b68ebf3b80"
 TRIGGER = "8df7b0e2c4c06d21a26c5ee1c9f0f4b0"
 
+TASK = "Source: trades[1] -> (Calc[2], Calc[13])"
+
 ANSWERS = {
     "/overview": """{"taskmanagers":2,"taskmanagers-blocked":0,"slots-total":8,"slots-available":6,
         "slots-free-and-blocked":0,"jobs-running":2,"jobs-finished":0,"jobs-cancelled":0,"jobs-failed":1,
@@ -31,7 +33,7 @@ ANSWERS = {
     f"/jobs/{JOB}": f"""{{"jid":"{JOB}","name":"crypto-tick","isStoppable":false,"state":"RUNNING",
         "job-type":"STREAMING","start-time":1795410210951,"end-time":-1,"duration":14806,"maxParallelism":-1,
         "now":1795410225757,"vertices":[{{"id":"{VERTEX}","slotSharingGroupId":"1db08c532cd28ca228d6c21e8a21e1a2",
-        "name":"Source: trades[1] -> (Calc[2], Calc[13])","maxParallelism":128,"parallelism":1,
+        "name":"{TASK}","maxParallelism":128,"parallelism":1,
         "status":"RUNNING","start-time":1795410212844,"end-time":-1,"duration":12913}}],
         "status-counts":{{"RUNNING":6}},"pending-operators":0}}""",
     f"/jobs/{JOB}/config": f"""{{"jid":"{JOB}","name":"crypto-tick","execution-config":{{"restart-strategy":
@@ -140,21 +142,28 @@ def test_pending_records_are_summed_over_the_sources() -> None:
     assert client(metrics).late_records(JOB) == 0
 
 
-def test_traffic_is_that_of_one_table_in_and_another_out() -> None:
+def test_traffic_is_that_of_one_table_read_or_written() -> None:
     amounts = {
         "Source__trades[1].numRecordsIn": 90.0,
         "Source__trades[1].numBytesIn": 9000.0,
-        "Source__other[3].numRecordsIn": 1.0,
         "Source__trades[1].numRecordsOut": 2.0,
+        "Source__other_trades[3].numRecordsIn": 1.0,
+        "trades_sink[7]__Writer.numRecordsSend": 5.0,
+        "trades_sink[7]__Writer.numBytesSend": 500.0,
     }
 
     def metrics(request: httpx.Request) -> httpx.Response | None:
+        if request.url.path == f"/jobs/{JOB}":
+            name = "Source: trades[1] -> trades_sink[7]: Writer"
+            return httpx.Response(200, text=ANSWERS[f"/jobs/{JOB}"].replace(TASK, name))
         if not request.url.path.endswith("/subtasks/metrics"):
             return None
         names = request.url.params.get("get", ",".join(amounts)).split(",")
         return httpx.Response(200, json=[{"id": name, "sum": amounts[name]} for name in names])
 
-    assert client(metrics).traffic(JOB, "trades", "sink") == Traffic(90, 9000, 0, 0)
+    assert client(metrics).read_by(JOB, "trades") == Traffic(90, 9000)
+    assert client(metrics).written_by(JOB, "trades_sink") == Traffic(5, 500)
+    assert client(metrics).read_by(JOB, "sink") == Traffic(0, 0)
 
 
 def test_duplicates_are_what_the_counters_of_blocks_got_and_their_filter_did_not_pass_on() -> None:

@@ -9,8 +9,9 @@ from typing import Any, cast
 
 import pytest
 
+from infra.local import flink
 from streaming import settings as settings_module
-from streaming.flink import jobs
+from streaming.flink import jobs, rendering, watcher
 from streaming.flink.errors import FlinkUnavailableError, SubmissionError
 from streaming.flink.jobs import BARS, TICK, Job
 from streaming.flink.metrics import Metrics
@@ -23,9 +24,19 @@ from streaming.flink.rest import (
     JobSummary,
     LatestCheckpoints,
     Overview,
+    Traffic,
 )
 from streaming.flink.submit import Submitted
-from streaming.flink.watcher import Health, Watcher, backoff_s, decide, is_ready, observed
+from streaming.flink.watcher import (
+    Health,
+    SourceState,
+    Watcher,
+    backoff_s,
+    decide,
+    is_ready,
+    is_starved,
+    observed,
+)
 
 
 def summary(job_id: str, job: Job = TICK, state: str = "RUNNING", running: int = 3) -> JobSummary:
@@ -93,6 +104,12 @@ class Cluster:
     def late_records(self, job_id: str) -> int:
         return 3
 
+    def read_by(self, job_id: str, table: str) -> Traffic:
+        return Traffic(records=50, bytes=5_000)
+
+    def written_by(self, job_id: str, table: str) -> Traffic:
+        return Traffic(records=5, bytes=900)
+
     def exceptions(self, job_id: str) -> list[JobException]:
         trace = "org.apache.flink.X: no\n\tat y\nCaused by: java.lang.Y: the state does not fit\n\tat z"
         return [JobException(name="X", stacktrace=trace, timestamp_ms=1)]
@@ -107,7 +124,7 @@ class Cluster:
 
 @dataclass
 class Bench:
-    """A watcher of one job over a made-up cluster, with its own time."""
+    """A watcher over a made-up cluster, with its own time."""
 
     watcher: Watcher
     cluster: Cluster
@@ -116,8 +133,8 @@ class Bench:
     fail: list[bool]
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
+def made(folder: Path, *wanted: Job) -> Bench:
+    """A bench whose watcher keeps these jobs."""
     cluster, submitted, now, fail = Cluster(), list[str](), [100.0], [False]
 
     def submit(due: Sequence[Job]) -> list[Submitted]:
@@ -126,15 +143,25 @@ def bench(tmp_path: Path) -> Bench:
             raise SubmissionError("refused")
         return [Submitted(job.key, "new-life", submitted=True, restored_from=None) for job in due]
 
-    watcher = Watcher(
-        settings_module.load({}, home=tmp_path),
+    made_up = Watcher(
+        settings_module.load({}, home=folder),
         cast(FlinkRest, cast(Any, cluster)),
-        {TICK: "new"},
+        dict.fromkeys(wanted, "new"),
         submit,
         Metrics(),
         clock=lambda: now[0],
     )
-    return Bench(watcher, cluster, submitted, now, fail)
+    return Bench(made_up, cluster, submitted, now, fail)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return made(tmp_path, TICK)
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Bench:
+    return made(tmp_path, TICK, BARS)
 
 
 def test_what_to_do_about_a_job() -> None:
@@ -209,7 +236,9 @@ def test_a_running_job_is_reported_in_full(bench: Bench) -> None:
     health = bench.watcher.health["tick"]
     assert (health.id, health.restarts, health.pending_records, health.late_records) == ("a", 1, 2, 3)
     assert health.duplicate_records == 4
-    assert bench.watcher.metrics.registry.get_sample_value("crypto_flink_job_up", {"job": "tick"}) == 1
+    published = bench.watcher.metrics.registry.get_sample_value
+    assert published("crypto_flink_job_up", {"job": "tick"}) == 1
+    assert published("crypto_flink_quote_records", {"direction": "in"}) == 50
 
 
 def test_without_free_slots_nothing_is_submitted(bench: Bench) -> None:
@@ -228,6 +257,66 @@ def test_a_cluster_that_is_gone_is_not_ready_and_gets_its_job_back_when_it_retur
     bench.cluster.up, bench.cluster.found = True, []
     bench.watcher.look()
     assert bench.submitted == ["tick"]
+
+
+@pytest.mark.parametrize(
+    ("source", "starved_s", "starved"),
+    [("up", 0, False), ("down", 4.9, False), ("down", 5, True), ("absent", 0, True)],
+)
+def test_a_job_is_starved_when_what_it_reads_from(
+    source: SourceState, starved_s: float, starved: bool
+) -> None:
+    assert is_starved(source, starved_s) is starved
+
+
+def test_a_starved_job_is_taken_down_before_its_partitions_count_as_silent() -> None:
+    idle_s = float(rendering.IDLE_TIMEOUT.removesuffix(" s"))
+    noticed_s = flink.HEARTBEAT_TIMEOUT_MS / 1000
+    assert noticed_s + watcher.STARVED_AFTER_S + watcher.INTERVAL_S <= idle_s
+
+
+def test_the_bars_are_taken_down_and_come_back_together_with_ticks_that_are_gone(both: Bench) -> None:
+    both.cluster.found = [summary("bars", BARS), summary("ticks", state="CANCELED", running=0)]
+    both.watcher.look()
+    assert both.cluster.cancelled == ["bars"]
+    assert both.submitted == ["tick", "bars"]
+    assert both.watcher.readiness()[0] is False
+
+
+def test_bars_whose_ticks_restart_are_taken_down_only_after_a_while_and_wait_for_them(both: Bench) -> None:
+    restarting = summary("ticks", state="RESTARTING", running=0)
+    both.cluster.found = [summary("bars", BARS), restarting]
+    for _ in range(3):
+        both.watcher.look()
+        both.now[0] += 2
+    assert (both.cluster.cancelled, both.submitted) == ([], [])
+    both.watcher.look()
+    both.cluster.found = [summary("bars", BARS, "CANCELLING", 0), restarting]
+    both.watcher.look()
+    assert both.cluster.cancelled == ["bars"]
+    both.cluster.found = [summary("bars", BARS, "CANCELED", 0), restarting]
+    both.watcher.look()
+    assert both.submitted == []
+    both.cluster.found = [summary("bars", BARS, "CANCELED", 0), summary("ticks")]
+    both.watcher.look()
+    assert both.submitted == ["bars"]
+
+
+def test_bars_that_start_together_with_their_ticks_are_left_alone(both: Bench) -> None:
+    both.watcher.look()
+    assert both.submitted == ["tick", "bars"]
+    for state, running in (("INITIALIZING", 0), ("RUNNING", 1), ("RUNNING", 3)):
+        both.now[0] += 20
+        both.cluster.found = [summary("bars", BARS, state, running), summary("ticks", TICK, state, running)]
+        both.watcher.look()
+    assert both.cluster.cancelled == []
+
+
+def test_bars_whose_ticks_another_service_keeps_are_left_alone(tmp_path: Path) -> None:
+    bench = made(tmp_path, BARS)
+    bench.cluster.found = [summary("bars", BARS)]
+    bench.watcher.look()
+    assert bench.cluster.cancelled == []
 
 
 def test_the_second_job_of_a_name_is_cancelled(bench: Bench) -> None:
@@ -276,8 +365,7 @@ def test_a_checkpoint_ends_the_pauses(bench: Bench) -> None:
     assert bench.submitted == ["tick", "tick"]
 
 
-def test_stopping_leaves_a_savepoint_of_every_job(bench: Bench) -> None:
-    bench.watcher.wanted = {TICK: "new", BARS: "new"}
-    bench.cluster.found = [summary("a"), summary("b", BARS), summary("c", BARS, "FAILED")]
-    bench.watcher.stop_jobs()
-    assert sorted(bench.cluster.stopped) == ["a", "b"]
+def test_stopping_leaves_a_savepoint_of_every_job(both: Bench) -> None:
+    both.cluster.found = [summary("a"), summary("b", BARS), summary("c", BARS, "FAILED")]
+    both.watcher.stop_jobs()
+    assert sorted(both.cluster.stopped) == ["a", "b"]
