@@ -26,6 +26,9 @@ FRAMEWORK_HEAP_MB = 64
 OFF_HEAP_MB = 64
 NETWORK_MB = 32
 MANAGED_MB = 64
+YOUNG_MB = 192
+"""What lives for less than a second is collected before it is taken for state: with the few tens of MiB that
+a small heap gives by itself, a TaskManager at 1,000 messages a second spent twice the time collecting."""
 METASPACE_MB = 192
 """A TaskManager may grow to about 1.2 GiB, which holds a million de-duplication keys on the heap with room
 for what comes and goes beside them; it starts small and gives memory back, so that an idle one stays at half
@@ -179,7 +182,8 @@ def taskmanager_command(settings: Settings, index: int) -> list[str]:
     return [
         *_java(
             settings,
-            f"-Xms96m -Xmx{heap}m -XX:MaxDirectMemorySize={direct}m -XX:MaxMetaspaceSize={METASPACE_MB}m",
+            f"-Xms96m -Xmx{heap}m -Xmn{YOUNG_MB}m -XX:MaxDirectMemorySize={direct}m"
+            f" -XX:MaxMetaspaceSize={METASPACE_MB}m",
         ),
         _TASKMANAGER_MAIN,
         "--configDir",
