@@ -31,7 +31,7 @@ class Metrics:
         )
         self.quote_records = Gauge(
             "crypto_flink_quote_records",
-            "Tickers read (in) and one-second quote bars written for them (out) in this life of either job",
+            "Tickers the tick job read (in), quote bars the bars job wrote (out), in this life of each",
             ["direction"],
             registry=self.registry,
         )

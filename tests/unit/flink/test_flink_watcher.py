@@ -281,6 +281,9 @@ def test_the_bars_are_taken_down_and_come_back_together_with_ticks_that_are_gone
     assert both.cluster.cancelled == ["bars"]
     assert both.submitted == ["tick", "bars"]
     assert both.watcher.readiness()[0] is False
+    both.cluster.found[0] = summary("bars", BARS, "CANCELLING", 0)
+    both.watcher.look()
+    assert both.cluster.cancelled == ["bars"], "what is on its way out was cancelled again"
 
 
 def test_bars_whose_ticks_restart_are_taken_down_only_after_a_while_and_wait_for_them(both: Bench) -> None:
